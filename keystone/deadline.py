@@ -1,0 +1,44 @@
+"""No wait for PostgreSQL outlasts its deadline, even when the server hangs without a word.
+
+A stopped server or dropped packets are seen by neither `statement_timeout` (the server's) nor by
+keepalives (the kernel's, which is alive). What always ends a wait is closing our own socket.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Bound the database work of this block: after `seconds` its socket is shut down.
+
+    The statement that waits then raises `OperationalError`; the connection is of no more use,
+    so the caller closes it. Connecting itself is bounded by `connect_timeout` (settings).
+    """
+    connection.ensure_connection()
+    # Our own handle: the number could belong to another connection by the time the timer rings.
+    handle = socket.socket(fileno=os.dup(connection.connection.fileno()))
+    timer = threading.Timer(seconds, hang_up, [handle])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        handle.close()
+
+
+def hang_up(handle: socket.socket) -> None:
+    """End a connection from outside: whoever waits on it gets an error at once."""
+    try:
+        handle.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # the server was faster: nothing is waiting any more

@@ -1,0 +1,49 @@
+"""The admin's sidebar: what a person looks for, in the order they look for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from keystone.staff.reach import reach_of
+
+_GROUPS = {
+    "People": (
+        ("People", "group", "identity_profile"),
+        ("Identifiers", "badge", "identity_identifier"),
+        ("Attribute changes", "history", "identity_attributechange"),
+        ("Merges", "merge", "identity_merge"),
+    ),
+    "What happened": (
+        ("Events", "bolt", "ingest_event"),
+        ("Failed events", "error", "ingest_failedevent"),
+        ("Tally", "bar_chart", "ingest_tally"),
+    ),
+    "Organizations": (
+        ("Organizations", "domain", "keystone_organization"),
+        ("Members", "manage_accounts", "keystone_membership"),
+        ("API keys", "key", "keystone_apikey"),
+        ("Applications", "apps", "keystone_application"),
+    ),
+}
+_USERS = ("Users", "person", "auth_user")
+
+
+def groups(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the sidebar as the theme wants it (settings.UNFOLD)."""
+    reach = reach_of(request.user)
+    if not (reach.everything or reach.roles):
+        return []
+    everybody = {title: list(items) for title, items in _GROUPS.items()}
+    if reach.everything:
+        everybody["Organizations"].append(_USERS)
+    return [
+        {"title": title, "items": [_item(*item) for item in items]}
+        for title, items in everybody.items()
+    ]
+
+
+def _item(title: str, icon: str, page: str) -> dict[str, str]:
+    return {"title": title, "icon": icon, "link": reverse(f"admin:{page}_changelist")}

@@ -1,0 +1,17 @@
+"""`/v1/`: everything that reads, what it says of itself, and the page that shows it."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+
+reads: list[URLPattern | URLResolver] = [
+    path("v1/profiles/", include("keystone.people.urls")),
+    path("v1/", include("ingest.read_urls")),
+]
+urlpatterns: list[URLPattern | URLResolver] = [
+    *reads,
+    path("v1/schema/", SpectacularJSONAPIView.as_view(patterns=reads), name="schema"),
+    # Split: its script is a file of ours, as the Content-Security-Policy asks.
+    path("v1/docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
+]

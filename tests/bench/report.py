@@ -1,0 +1,145 @@
+"""What a run found, as a table, and whether it reaches the goals."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tests.bench import load, pipeline
+from tests.bench.load import Target
+
+
+@dataclass
+class Findings:
+    """Everything measured: by target or batch size, one sample a round."""
+
+    machine: str = ""
+    in_memory: bool = False
+    idle_mb: float = 0.0
+    busy_mb: float = 0.0
+    doors: dict[Target, list[load.Sample]] = field(default_factory=lambda: defaultdict(list))
+    pipeline: dict[int, list[pipeline.Sample]] = field(default_factory=lambda: defaultdict(list))
+    copy: dict[int, list[pipeline.Sample]] = field(default_factory=lambda: defaultdict(list))
+
+
+class Goal(NamedTuple):
+    """One line of PASS or FAIL."""
+
+    name: str
+    reached: bool
+    figure: str
+
+
+def text(found: Findings) -> str:
+    """Return the whole report."""
+    lines = ["", found.machine, *_door_table(found), *_pipeline_table(found)]
+    lines += [
+        "",
+        f"memory (PSS of all processes): idle {found.idle_mb:.0f} MB, "
+        f"after the load {found.busy_mb:.0f} MB",
+        "",
+    ]
+    for goal in goals(found):
+        lines.append(f"{'PASS' if goal.reached else 'FAIL'}  {goal.name}: {goal.figure}")
+    return "\n".join([*lines, *_alarms(found)])
+
+
+def reached(found: Findings) -> bool:
+    """Say whether every goal was reached and every answer was in order."""
+    return all(goal.reached for goal in goals(found)) and not list(_alarms(found))
+
+
+def goals(found: Findings) -> Iterator[Goal]:
+    """Yield the goals whose figures were measured."""
+    at_64 = {
+        target.letter: samples
+        for target, samples in found.doors.items()
+        if target.connections == 64
+    }
+    for letter, least in (("a", 0.55), ("c", 1.3)):
+        if "b" in at_64 and letter in at_64:
+            ratio = _ratio(at_64["b"], at_64[letter])
+            yield Goal(
+                f"(b) @64 at least {least} of ({letter}) @64", ratio >= least, f"{ratio:.2f}"
+            )
+    if "b" in at_64:
+        p99 = _median(sample.p99_ms for sample in at_64["b"])
+        cost = _mean_cost(at_64["b"], "web_us") + _mean_cost(at_64["b"], "postgres_us")
+        yield Goal("(b) @64 p99 below 60 ms", p99 < 60, f"{p99:.1f} ms")
+        yield Goal(
+            "(b) @64 app + PostgreSQL below 350 µs CPU an event", cost < 350, f"{cost:.0f} µs"
+        )
+    if 1_000 in found.pipeline:
+        rate, copied = _rate(found.pipeline[1_000]), _rate(found.copy[1_000])
+        least = max(20_000, 0.25 * copied)
+        figure = f"{rate:,.0f} events/s, {rate / copied:.2f} of COPY"
+        yield Goal(f"(e) at 1,000 records at least {least:,.0f} events/s", rate >= least, figure)
+    yield Goal("idle memory below 450 MB", found.idle_mb < 450, f"{found.idle_mb:.0f} MB")
+
+
+def _door_table(found: Findings) -> Iterator[str]:
+    if found.doors:
+        yield ""
+        yield (
+            f"{'':38}{'req/s':>8}{'events/s':>10}{'p50 ms':>8}{'p99 ms':>8}{'max ms':>8}"
+            f"{'app µs':>8}{'PG µs':>7}   (CPU an event)"
+        )
+    for target, samples in found.doors.items():
+        seconds = sum(sample.seconds for sample in samples)
+        yield (
+            f"{target.name:38}{sum(s.requests for s in samples) / seconds:8,.0f}"
+            f"{_rate(samples):10,.0f}{_median(s.p50_ms for s in samples):8.1f}"
+            f"{_median(s.p99_ms for s in samples):8.1f}{max(s.max_ms for s in samples):8.0f}"
+            f"{_mean_cost(samples, 'web_us'):8.0f}{_mean_cost(samples, 'postgres_us'):7.0f}"
+        )
+
+
+def _pipeline_table(found: Findings) -> Iterator[str]:
+    if found.pipeline:
+        yield ""
+        yield (
+            f"{'(e) pipeline.process, one process':38}{'events/s':>10}{'p50 ms':>8}{'max ms':>8}"
+            f"{'Python µs':>11}{'PG µs':>7}{'COPY/s':>10}{'ratio':>7}"
+        )
+    for size, samples in found.pipeline.items():
+        copied = found.copy[size]
+        yield (
+            f"{f'    {size:,} records a transaction':38}{_rate(samples):10,.0f}"
+            f"{_median(s.p50_ms for s in samples):8.1f}{max(s.max_ms for s in samples):8.0f}"
+            f"{_mean_cost(samples, 'python_us'):11.1f}{_mean_cost(samples, 'postgres_us'):7.1f}"
+            f"{_rate(copied):10,.0f}{_ratio(samples, copied):7.2f}"
+        )
+
+
+def _alarms(found: Findings) -> Iterator[str]:
+    """Yield what makes the figures worth nothing."""
+    if found.in_memory:
+        yield "\n!!! This folder is in memory: its commits are not durable. Use --folder."
+    for target, samples in found.doors.items():
+        for what in ("refused", "broken", "unaccounted"):
+            if number := sum(getattr(sample, what) for sample in samples):
+                yield f"\n!!! {target.name}: {number} {what}. The run is not valid."
+
+
+def _rate(samples: Sequence[load.Sample | pipeline.Sample]) -> float:
+    return sum(sample.events for sample in samples) / sum(sample.seconds for sample in samples)
+
+
+def _ratio(
+    ours: Sequence[load.Sample | pipeline.Sample], theirs: Sequence[load.Sample | pipeline.Sample]
+) -> float:
+    """Compare within each round, so that the machine's drift does not count; take the median."""
+    pairs = zip(ours, theirs, strict=True)
+    return _median(_rate([one]) / _rate([other]) for one, other in pairs)
+
+
+def _mean_cost(samples: Sequence[load.Sample | pipeline.Sample], name: str) -> float:
+    total = sum(getattr(sample, name) * sample.events for sample in samples)
+    return total / sum(sample.events for sample in samples)
+
+
+def _median(values: Iterator[float]) -> float:
+    return statistics.median(values)

@@ -23,7 +23,7 @@ from ingest.breaker import Breaker
 from ingest.faults import Fault, classify
 from ingest.isolation import Result, process_isolated
 from ingest.record import Outcome, Record
-from keystone import clock, metrics
+from keystone import clock, health, metrics
 from keystone.api import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -136,6 +136,7 @@ class Batcher:
         _deal(tickets, results)
         self._suspect(records, results)
         _measure(time.perf_counter() - started, records, results)
+        metrics.QUEUE_RECORDS.set(self._waiting)
 
     def _fail(self, tickets: Sequence[_Ticket], error: Exception) -> None:
         """Tell the senders to come again; what is in the queue is told the same by the breaker."""
@@ -189,6 +190,10 @@ def _measure(seconds: float, records: Sequence[Record], results: Sequence[Result
         metrics.recorded(door, outcome, count)
 
 
+def _check() -> str:
+    return "PostgreSQL does not answer the flusher" if batcher.breaker.is_open else "ok"
+
+
 def _outcome(result: Result) -> Outcome:
     if isinstance(result, Exception):
         raise result
@@ -197,3 +202,5 @@ def _outcome(result: Result) -> Outcome:
 
 batcher = Batcher()
 submit: Callable[[Sequence[Record]], list[Outcome]] = batcher.submit
+# A process whose breaker is open should get no requests from a load balancer.
+health.checks["flusher"] = _check

@@ -93,6 +93,6 @@ class Breaker:
             self.is_open = False
 
 
-def _parameters() -> dict[str, object]:
+def _parameters() -> dict[str, Any]:
     parameters = connections["default"].get_connection_params()
     return {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}

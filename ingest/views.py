@@ -12,6 +12,7 @@ from ingest.record import Record
 from keystone import clock
 from keystone.api import Refusal, json_response
 from keystone.doors import Door
+from keystone.keys.authentication import source_of
 
 
 class IngestView(Door):
@@ -24,7 +25,7 @@ class IngestView(Door):
         body = self.parse(request)
         outcomes = submit([item for item in body.items if isinstance(item, Record)])
         status, answer = cdp.answer(
-            body.items, outcomes, public=request.auth.public, single=body.single
+            body.items, outcomes, public=source_of(request).public, single=body.single
         )
         return json_response(answer, status)
 
@@ -33,7 +34,7 @@ class IngestView(Door):
         try:
             return cdp.parse(
                 self.body(request),
-                source=request.auth,
+                source=source_of(request),
                 door=self.door,
                 received_at=clock.now(),
                 idempotency_key=request.META.get("HTTP_IDEMPOTENCY_KEY"),

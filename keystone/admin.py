@@ -16,12 +16,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from keystone import clock
 from keystone.models import ApiKey, Application, Membership, Organization
 from keystone.staff.admin import StaffAdmin
-from keystone.staff.keys import ApiKeyForm
+from keystone.staff.forms import ApiKeyForm, ApplicationForm, MembershipForm
 from keystone.staff.markup import column, list_link, moment
 from keystone.staff.reach import reach_of
 
@@ -72,6 +71,11 @@ class OrganizationAdmin(SmallTableAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
         return super().get_queryset(request).defer("secret")
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Model], search_term: str
+    ) -> tuple[QuerySet[Model], bool]:
+        return queryset.filter(name__icontains=search_term.replace("\0", "")), False
+
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return list(self.list_display)
 
@@ -104,22 +108,6 @@ class OrganizationAdmin(SmallTableAdmin):
     @column("applications")
     def applications(self, row: Organization) -> SafeString:
         return list_link("keystone_application", "Applications", organization=row.pk)
-
-
-class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A user is named, not picked: a list would show who works for other organizations."""
-
-    user = forms.ModelChoiceField(
-        User.objects.filter(is_active=True, is_staff=True),
-        to_field_name="username",
-        widget=UnfoldAdminTextInputWidget,
-        error_messages={"invalid_choice": "There is no active staff user of that name."},
-        help_text="The user name, exactly.",
-    )
-
-    class Meta:
-        model = Membership
-        fields = ("user", "organization", "role")
 
 
 @admin.register(Membership)
@@ -203,28 +191,6 @@ class ApiKeyAdmin(SmallTableAdmin):
             return "revoked", f"expired {row.expires_at:%d %b %Y}"
         until = f"until {row.expires_at:%d %b %Y}" if row.expires_at else "active"
         return "active", until
-
-
-class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]
-    """One origin a line."""
-
-    trusted_origins = forms.CharField(
-        required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="One origin a line, such as https://shop.example.",
-    )
-
-    class Meta:
-        model = Application
-        fields = ("organization", "name", "trusted_origins")
-
-    def get_initial_for_field(self, field: forms.Field, field_name: str) -> object:
-        value: object = super().get_initial_for_field(field, field_name)
-        return "\n".join(value) if isinstance(value, list) else value
-
-    def clean_trusted_origins(self) -> list[str]:
-        said: str = self.cleaned_data["trusted_origins"]
-        return said.split()
 
 
 @admin.register(Application)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, cast
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from keystone.api import Refusal, answer
 from keystone.db import Row
 from keystone.deadline import deadline
-from keystone.source import Source
+from keystone.keys.authentication import source_of
 
 #: A time as `clock.iso` writes it.
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
@@ -47,7 +47,7 @@ class ReadView(APIView):
 
     def get(self, request: Request, **path: str) -> Response:
         """Answer what `read` returns."""
-        source = cast("Source", request.auth)
+        source = source_of(request)
         with deadline(self.seconds):
             return answer(self.read(request, source, **path))
 

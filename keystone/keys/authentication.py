@@ -6,6 +6,8 @@ A missing, unknown, malformed, expired or revoked key gets one and the same answ
 
 from __future__ import annotations
 
+from typing import cast
+
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -37,6 +39,11 @@ class ApiKeyAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """Name the scheme, as every 401 must."""
         return _SCHEME
+
+
+def source_of(request: Request) -> Source:
+    """Return who is calling; only after authentication, which refuses everybody else."""
+    return cast("Source", request.auth)
 
 
 def raw_key(request: Request) -> str | None:

@@ -161,11 +161,11 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
         return StaffChangeList
 
     def get_paginator(
-        self, request: HttpRequest, queryset: QuerySet[Model], per_page: int, *args: object
+        self, request: HttpRequest, queryset: QuerySet[Model], per_page: int, **kwargs: object
     ) -> Paginator[Any]:
         if queryset.model is LogEntry:  # the history of one row that staff have changed
             return Paginator(queryset, per_page)
-        paginator: Paginator[Any] = super().get_paginator(request, queryset, per_page, *args)
+        paginator: Paginator[Any] = super().get_paginator(request, queryset, per_page, **kwargs)
         return paginator
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:

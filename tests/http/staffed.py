@@ -61,7 +61,8 @@ def make_house() -> House:
         model: model._default_manager.filter(**own).order_by("-pk")[0] for model in BIG
     }
     rows |= {Organization: organization, ApiKey: key, Application: application}
-    rows |= {Membership: membership, Profile: Profile.objects.get(merged_into=None, **own)}
+    rows |= {Membership: membership, IdentifierRow: IdentifierRow.objects.get(kind=EMAIL, **own)}
+    rows |= {Profile: Profile.objects.get(merged_into=None, **own)}
     return House(organization, mark, raw, source, rows)
 
 

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from identity.models import AttributeChange, Merge, Profile
 from identity.models import Identifier as IdentifierRow
 from ingest.models import Event, Tally
-from keystone.models import Application, Membership, Organization
+from keystone.models import ApiKey, Application, Membership, Organization
 from tests.http.staffed import (
     BIG,
     PAGES,
@@ -149,6 +149,7 @@ def test_completions_name_the_organizations_one_sees(mine, theirs, member):
     asked = {"app_label": "keystone", "model_name": "application", "field_name": "organization"}
     found = member.get("/admin/autocomplete/", {**asked, "term": "House"}).json()["results"]
     assert [each["text"] for each in found] == [mine.organization.name]
+    assert member.get("/admin/autocomplete/", {**asked, "term": "\0"}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -185,8 +186,11 @@ def test_whoever_has_not_logged_in_is_asked_to(model, mine):
 
 
 def test_secrets_are_on_no_page(mine, superuser):
-    key = mine.rows[type(mine.rows[Application])._meta.apps.get_model("keystone", "ApiKey")]
-    hidden = [mine.raw, *_spellings(mine.organization.secret), *_spellings(key.digest)]
+    hidden = [
+        mine.raw,
+        *_spellings(mine.organization.secret),
+        *_spellings(mine.rows[ApiKey].digest),
+    ]
     for model in PAGES:
         for address in (url(model), row_address(mine, model)):
             page = text(superuser.get(address, _of(mine, model) if address == url(model) else {}))

@@ -11,6 +11,7 @@ from django.test import Client
 
 from ingest.models import Event
 from keystone.models import ApiKey, Application, Membership, Organization
+from keystone.staff.admin import StaffAdmin
 from tests.http.staffed import BIG, make_client, make_house, make_user, text, url
 
 ROLES = Membership.Role.values
@@ -162,8 +163,6 @@ def test_only_superusers_manage_users(model, house):
 
 
 def test_every_page_is_a_staff_page_or_the_superusers():
-    from keystone.staff.admin import StaffAdmin
-
     others = {m.__name__ for m, page in site._registry.items() if not isinstance(page, StaffAdmin)}
     assert others == {"User"}
 

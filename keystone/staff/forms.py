@@ -1,14 +1,59 @@
-"""The form that makes an API key."""
+"""The forms of what staff write: members, applications, keys."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
+from django.contrib.auth.models import User
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from keystone.keys.create import SCOPES, KeyRefused, create_key
-from keystone.models import ApiKey
+from keystone.models import ApiKey, Application, Membership
+
+
+class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A user is named, not picked: a list would show who works for other organizations."""
+
+    user = forms.ModelChoiceField(
+        User.objects.filter(is_active=True, is_staff=True),
+        to_field_name="username",
+        widget=UnfoldAdminTextInputWidget,
+        error_messages={"invalid_choice": "There is no active staff user of that name."},
+        help_text="The user name, exactly.",
+    )
+
+    class Meta:
+        model = Membership
+        fields = ("user", "organization", "role")
+
+
+class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]
+    """One origin a line."""
+
+    trusted_origins = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="One origin a line, such as https://shop.example.",
+    )
+
+    class Meta:
+        model = Application
+        fields = ("organization", "name", "trusted_origins")
+
+    def get_initial_for_field(self, field: forms.Field, field_name: str) -> object:
+        """Write the list as lines."""
+        value: object = super().get_initial_for_field(field, field_name)
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def clean_trusted_origins(self) -> list[str]:
+        """Split lines."""
+        said: str = self.cleaned_data["trusted_origins"]
+        return said.split()
 
 
 class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no such thing at run time

@@ -18,7 +18,7 @@ import psycopg
 from django.db import connection
 from psycopg import sql
 
-from keystone.clock import to_ms
+from keystone.clock import from_ms, to_ms
 
 #: How far back a backfill gets months of its own (DESIGN §4); what is older stays in DEFAULT.
 BACKFILL = timedelta(days=3_653)
@@ -30,6 +30,12 @@ _ONE_AT_A_TIME: LiteralString = "SELECT pg_advisory_xact_lock(7311708610)"
 _NAMES: LiteralString = """
 SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid
 WHERE inhparent = 'event'::regclass
+"""
+# The first event of DEFAULT from there on that a backend brought (a page's key makes no tables).
+_NEXT_WAITING: LiteralString = """
+SELECT event_default.id FROM event_default
+JOIN api_key ON api_key.id = event_default.source_id AND api_key.kind = 'integration'
+WHERE event_default.id >= %s AND event_default.id < %s ORDER BY event_default.id LIMIT 1
 """
 # Everything in one round trip, because every writer waits from the first LOCK to the commit. The
 # CHECK says the same as the bounds, so that ATTACH need not read the new table; DEFAULT is read.
@@ -63,6 +69,24 @@ def add_for(moments: Iterable[datetime], now: datetime) -> list[str]:
     """
     earliest, latest = now - BACKFILL, now + timedelta(days=1)
     return _add_missing(month_of(moment) for moment in moments if earliest <= moment <= latest)
+
+
+def add_waiting(now: datetime) -> list[str]:
+    """Add the months of backfills that wait in DEFAULT; return the names added.
+
+    One look-up a month that waits, not one an event.
+    """
+    months: list[datetime] = []
+    start = now - BACKFILL
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(_NEXT_WAITING, [lowest_id(start), lowest_id(now)])
+            row = cursor.fetchone()
+            if row is None:
+                break
+            months.append(_start(month_of(moment_of(row[0]))))
+            start = _start(_following(months[-1].date()))
+    return add_for(months, now)
 
 
 def add(month: date) -> bool:
@@ -109,6 +133,11 @@ def lowest_id(moment: datetime) -> UUID:
     UUID('01a19467-e800-0000-0000-000000000000')
     """
     return UUID(int=to_ms(moment) << 80)
+
+
+def moment_of(event_id: UUID) -> datetime:
+    """Return the time that an event's id carries."""
+    return from_ms(event_id.int >> 80)
 
 
 def _add_missing(months: Iterable[date]) -> list[str]:

@@ -10,8 +10,10 @@ from keystone import clock
 
 @shared_task
 def add_event_partitions() -> None:
-    """Keep this month and the next two ahead of the events."""
-    partitions.add_ahead(clock.now())
+    """Keep this month and the next two ahead of the events, and give backfills their months."""
+    now = clock.now()
+    partitions.add_ahead(now)
+    partitions.add_waiting(now)
 
 
 @shared_task

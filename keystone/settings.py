@@ -187,6 +187,7 @@ CONTENT_SECURITY_POLICY = {
 }
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
+AXES_VERBOSE = False
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 
 # --- doors ----------------------------------------------------------------------------------

@@ -15,8 +15,11 @@ from django.db import connection
 
 from ingest import partitions
 from ingest.event_id import uuid7_shaped
+from ingest.pipeline import process
+from keystone import clock
 from keystone.clock import to_ms
 from keystone.db import ingest_transaction
+from tests.make import make_record, make_source
 
 WAIT_SECONDS = 1.0  # measured: 61 ms; a loaded machine gets some room
 
@@ -217,3 +220,26 @@ def test_a_backfill_gets_no_month_beyond_ten_years_or_in_the_future() -> None:
     now = datetime(2042, 6, 15, tzinfo=UTC)
     moments = [datetime(2032, 4, 30, tzinfo=UTC), now + timedelta(days=60)]
     assert partitions.add_for(moments, now) == []
+
+
+def waiting(kind: str, day: date) -> UUID:
+    """Store an old event under a key of that kind; returns its id."""
+    source = make_source(kind=kind)
+    moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    record = make_record(source, occurred_at=moment)
+    with ingest_transaction() as cursor:
+        (outcome,) = process(cursor, [record], clock.now())
+    return outcome.event_id
+
+
+def test_months_of_a_backends_backfill_are_added_while_it_waits_in_default(month: Month) -> None:
+    old = month(2019, 5)
+    event_id = waiting("integration", old)
+    assert partitions.name_of(old) in partitions.add_waiting(clock.now())
+    assert run("SELECT id FROM event_2019_05") == [(event_id,)]
+
+
+def test_a_page_with_an_old_clock_makes_no_tables(month: Month) -> None:
+    old = month(2018, 5)
+    waiting("tracker", old)
+    assert partitions.name_of(old) not in partitions.add_waiting(clock.now())

@@ -19,7 +19,7 @@ from identity.identifiers import KINDS
 from identity.models import AttributeChange, Identifier, Merge
 from keystone.models import Organization
 from keystone.staff.admin import StaffAdmin, attach, attached
-from keystone.staff.filters import OrganizationFilter, exactly, newest
+from keystone.staff.filters import OrganizationFilter, exactly
 from keystone.staff.markup import brief, column, link, moment, pretty
 from keystone.staff.reach import reach_of
 
@@ -87,9 +87,9 @@ class AttributeChangeAdmin(StaffAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AttributeChange], search_term: str
     ) -> tuple[QuerySet[AttributeChange], bool]:
-        """Without a person there is no index to follow: the newest rows of all are looked at."""
+        """Find a person's by the index that leads there."""
         if not search_term:
-            return newest(queryset, among=AttributeChange.objects.all()), False
+            return queryset, False
         found = names.as_id(search_term)
         people = [found] if found else _people(search_term, request)
         return queryset.filter(profile_id__in=people), False
@@ -157,7 +157,7 @@ class MergeAdmin(StaffAdmin):
     ) -> tuple[QuerySet[Merge], bool]:
         """As for attribute changes: the two indexes are the winner's and the loser's."""
         if not search_term:
-            return newest(queryset, among=Merge.objects.all()), False
+            return queryset, False
         found = names.as_id(search_term)
         people = [found] if found else _people(search_term, request)
         return queryset.filter(Q(winner_id__in=people) | Q(loser_id__in=people)), False

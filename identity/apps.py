@@ -7,3 +7,4 @@ class IdentityConfig(AppConfig):
     """Who did it: identifiers, profiles, attributes, merges."""
 
     name = "identity"
+    verbose_name = "People"

@@ -142,6 +142,8 @@ class AttributeChange(models.Model):
         indexes = [
             # A profile's lineage, newest first.
             models.Index(fields=["profile_id", "id"], name="attribute_change_by_profile"),
+            # The admin's list of one organization's lineage.
+            models.Index(fields=["organization_id", "id"], name="attribute_change_by_org"),
         ]
 
     def __str__(self) -> str:
@@ -170,6 +172,7 @@ class Merge(models.Model):
         indexes = [
             models.Index(fields=["winner_id", "id"], name="merge_by_winner"),
             models.Index(fields=["loser_id", "id"], name="merge_by_loser"),
+            models.Index(fields=["organization_id", "id"], name="merge_by_org"),
         ]
 
     def __str__(self) -> str:

@@ -7,3 +7,4 @@ class IngestConfig(AppConfig):
     """What people did, as it came in."""
 
     name = "ingest"
+    verbose_name = "What happened"

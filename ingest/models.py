@@ -94,6 +94,7 @@ class Tally(models.Model):
 
     class Meta:
         db_table = "tally"
+        verbose_name_plural = "tally"
         indexes = [models.Index(fields=["organization_id", "hour"], name="tally_by_hour")]
 
     def __str__(self) -> str:

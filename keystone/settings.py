@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.templatetags.static import static
 from psycopg.conninfo import conninfo_to_dict
 
 from keystone import embedded
@@ -109,6 +110,7 @@ INSTALLED_APPS = [
     "keystone",
     "identity",
     "ingest",
+    "keystone.people",
 ]
 MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
@@ -155,6 +157,7 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
@@ -188,6 +191,7 @@ CONTENT_SECURITY_POLICY = {
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_VERBOSE = False
+AXES_ENABLE_ADMIN = False
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 
 # --- doors ----------------------------------------------------------------------------------
@@ -249,4 +253,18 @@ LOGGING = {
     },
 }
 
-UNFOLD = {"SITE_TITLE": "Keystone", "SITE_HEADER": "Keystone", "SHOW_VIEW_ON_SITE": False}
+UNFOLD = {
+    "SITE_TITLE": "Keystone",
+    "SITE_HEADER": "Keystone",
+    "SITE_SYMBOL": "key",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("keystone/icon.svg"),
+        }
+    ],
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": False, "navigation": "keystone.staff.navigation.groups"},
+}

@@ -24,12 +24,9 @@ DEPTH = 10_000
 _ORGANIZATIONS = 100
 
 
-def newest(queryset: QuerySet[M], among: QuerySet[M] | None = None) -> QuerySet[M]:
-    """Keep the newest `DEPTH` rows, or what is among the newest `DEPTH` of other rows.
-
-    One look down the index that has the rows counted in the order of their keys.
-    """
-    keys = (queryset if among is None else among).order_by("-pk").values_list("pk", flat=True)
+def newest(queryset: QuerySet[M]) -> QuerySet[M]:
+    """Keep the newest `DEPTH` rows: one look down the index that has them in their order."""
+    keys = queryset.order_by("-pk").values_list("pk", flat=True)
     floor = next(iter(keys[DEPTH - 1 : DEPTH]), None)
     return queryset if floor is None else queryset.filter(pk__gte=floor)
 

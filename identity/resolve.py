@@ -71,7 +71,8 @@ def resolve(
     plan = _decide(known, fresh)
     if plan.touched:
         locked = _lock(cursor, plan)
-        known = _read(cursor, _READ_LOCKED, keys)
+        concerned = [key for key, said in known.items() if said.person.id in plan.touched]
+        known = {**known, **_read(cursor, _READ_LOCKED, concerned)}
         plan = _decide(known, fresh)
         if not locked.issuperset(_buckets(plan.touched)):
             raise LostRace

@@ -85,12 +85,16 @@ class Breaker:
     def _probe(self) -> None:
         while self.is_open:
             time.sleep(_PROBE_EVERY)
-            try:
-                # Connecting is proof enough: a backend was forked and has opened the database.
-                psycopg.connect(**_parameters()).close()
-            except psycopg.Error:
-                continue
-            self.is_open = False
+            self.is_open = not _answers()
+
+
+def _answers() -> bool:
+    try:
+        # Connecting is proof enough: a backend was forked and has opened the database.
+        psycopg.connect(**_parameters()).close()
+    except Exception:  # noqa: BLE001 - whatever it is, nobody else closes the breaker
+        return False
+    return True
 
 
 def _parameters() -> dict[str, Any]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ingest import tally
-from ingest.event_id import event_id
+from ingest import receipts, tally
 from ingest.record import FieldError, Outcome, Record
 from keystone.db import Cursor
 from keystone.ids import new_id
@@ -24,7 +23,8 @@ SET attempts = failed_event.attempts + 1, last_at = EXCLUDED.last_at,
 def keep(cursor: Cursor, record: Record, error: Exception, now: datetime) -> Outcome:
     """Keep a record with its reason and count it; the same event is one row, however often sent."""
     reason = _reason(error)
-    id_ = event_id(record, record.identifiers[0].key(record.source.organization_secret))
+    actor_key = record.identifiers[0].key(record.source.organization_secret)
+    (id_,) = receipts.settle(cursor, [record], [actor_key])
     cursor.run(
         _KEEP,
         id=new_id(),

@@ -24,6 +24,9 @@ class Fault(enum.Enum):
 _RACES = ("40", "55P03", "23505")
 # 22 data exception, 54 program limit exceeded (an index row too large, …).
 _DATA = ("22", "54")
+# XX internal error: one row that PostgreSQL stumbles over must not shut everybody else out.
+_BUGS = ("XX",)
+_OURS = (psycopg.ProgrammingError, psycopg.IntegrityError)
 
 
 def classify(error: BaseException) -> Fault:
@@ -47,6 +50,6 @@ def _classify_sql(error: psycopg.Error) -> Fault:
         return Fault.RACE
     if state.startswith(_DATA) or (not state and isinstance(error, psycopg.DataError)):
         return Fault.DATA
-    if isinstance(error, psycopg.ProgrammingError | psycopg.IntegrityError):
+    if isinstance(error, _OURS) or state.startswith(_BUGS):
         return Fault.BUG
     return Fault.INFRASTRUCTURE

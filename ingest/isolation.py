@@ -24,6 +24,8 @@ from keystone.db import ingest_transaction
 logger = logging.getLogger(__name__)
 
 RACES = 6
+#: Faults that belong to one record, not to all that share its transaction.
+ISOLATED = frozenset({Fault.DATA, Fault.BUG})
 
 #: An outcome, or what our own fault raised for this record alone.
 Result = Outcome | Exception
@@ -42,10 +44,9 @@ def process_isolated(
     `on_attempt` is called before each transaction, so that a watchdog can time each by itself.
     """
     try:
-        return list(_attempt(records, now, on_attempt))
+        return list(process_together(records, now, on_attempt))
     except Exception as error:
-        fault = classify(error)
-        if fault in (Fault.INFRASTRUCTURE, Fault.RACE):
+        if classify(error) not in ISOLATED:
             raise
         if len(records) > 1:
             middle = len(records) // 2
@@ -56,9 +57,13 @@ def process_isolated(
         return [_single(records[0], now, on_attempt)]
 
 
-def _attempt(
+def process_together(
     records: Sequence[Record], now: datetime, on_attempt: Callable[[], None]
 ) -> list[Outcome]:
+    """Process records in one transaction, all or none; a lost race is run again.
+
+    Raises what kept them from being stored; a fault in `ISOLATED` is that of one of them.
+    """
     for attempt in range(RACES):
         on_attempt()
         try:
@@ -75,14 +80,29 @@ def _attempt(
 def _single(record: Record, now: datetime, on_attempt: Callable[[], None]) -> Result:
     """Try a record once more by itself before it is called bad."""
     try:
-        return _attempt([record], now, on_attempt)[0]
+        return process_together([record], now, on_attempt)[0]
     except Exception as error:
         fault = classify(error)
         if fault is Fault.DATA:
-            on_attempt()
-            with ingest_transaction() as cursor:
-                return failures.keep(cursor, record, error, now)
+            return _keep(record, error, now, on_attempt)
         if fault is Fault.BUG:
-            logger.exception("record failed", extra={"door": record.door, "kind": record.kind})
-            return error
+            return _logged(record, error)
         raise
+
+
+def _keep(
+    record: Record, reason: Exception, now: datetime, on_attempt: Callable[[], None]
+) -> Result:
+    on_attempt()
+    try:
+        with ingest_transaction() as cursor:
+            return failures.keep(cursor, record, reason, now)
+    except Exception as error:
+        if classify(error) not in ISOLATED:
+            raise
+        return _logged(record, error)
+
+
+def _logged(record: Record, error: Exception) -> Exception:
+    logger.error("record failed", exc_info=error, extra={"door": record.door, "kind": record.kind})
+    return error

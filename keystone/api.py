@@ -77,8 +77,8 @@ def answer(data: object, status: int = 200, headers: Mapping[str, str] | None = 
 def json_response(
     data: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> HttpResponse:
-    """Answer a door, which has no use for DRF's rendering."""
-    body = encode(data)
+    """Answer a door, which has no use for DRF's rendering; its answers hold no times."""
+    body = _ENCODER.encode(data)
     response = HttpResponse(body, content_type="application/json", status=status)
     # Without it granian sends the body in chunks.
     response.headers["Content-Length"] = str(len(body))
@@ -90,7 +90,10 @@ def json_response(
 def refusal_response(refusal: Refusal, door: str) -> HttpResponse:
     """Answer and count a refusal outside DRF."""
     metrics.refused(door, refusal.code)
-    return json_response(refusal.body, refusal.status_code, refusal.headers)
+    response = json_response(refusal.body, refusal.status_code, refusal.headers)
+    # An outage is said once by the breaker, not by each of a thousand 503s.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 class JsonRenderer(BaseRenderer):

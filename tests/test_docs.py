@@ -77,9 +77,9 @@ def test_every_field_error_code_is_documented(code: str) -> None:
     assert f"`{code}`" in INGEST
 
 
-@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", {*DOCS, *ROOT.glob("*.md")}, ids=lambda path: path.name)
 def test_links_between_documents_lead_somewhere(path: Path) -> None:
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)", DOCS[path])
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text())
     assert [target for target in targets if not (path.parent / target).exists()] == []
 
 
@@ -99,6 +99,13 @@ def test_the_walk_names_the_pipelines_steps_in_their_order() -> None:
     files = ["ingest/receipts.py", "ingest/events.py", "identity/resolve.py"]
     files += ["identity/lineage.py", "ingest/tally.py"]
     assert sorted(files, key=walk.index) == files
+
+
+@pytest.mark.parametrize(
+    "target", re.findall(r"^(\w+):.*  ## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+)
+def test_every_make_target_is_documented(target: str) -> None:
+    assert f"`make {target}`" in DOCS[ROOT / "docs/development.md"]
 
 
 def test_the_readme_is_short() -> None:

@@ -42,7 +42,7 @@ def _settle_in(folder: Path) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round: does it run at all")
-    parser.add_argument("--seconds", type=float, default=4.0, help="length of one measurement")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of one measurement")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--only", default="a,b,c,d,e", help="letters, as in docs/benchmarks.md")
     parser.add_argument(

@@ -48,6 +48,7 @@ SET attributes = new.attributes, mentioned = new.mentioned, version = new.versio
 FROM json_to_recordset(%(rows)s::json) AS new (
     id uuid, version int, attributes jsonb, mentioned jsonb)
 WHERE profile.id = new.id AND profile.version = new.version
+RETURNING 1
 """
 _LOG = """
 INSERT INTO attribute_change (id, org_id, profile_id, path, op, old, new, occurred_at,
@@ -157,12 +158,12 @@ def write(cursor: Cursor, drafts: Collection[Draft], now: datetime) -> None:
 
     Raises `LostRace` when one of them was written since it was read.
     """
-    cursor.run(_UPDATE, rows=json_rows(map(_profile_row, drafts)))
-    if cursor.rowcount < len(drafts):
-        raise LostRace
+    written = cursor.ask(_UPDATE, rows=json_rows(map(_profile_row, drafts)))
     rows = [_lineage_row(draft, *why) for draft in drafts for why in draft.lineage]
     if rows:
-        cursor.run(_LOG, rows=json_rows(rows), now=now)
+        cursor.send(_LOG, rows=json_rows(rows), now=now)
+    if len(written()) < len(drafts):
+        raise LostRace
 
 
 def _draft(

@@ -47,10 +47,10 @@ def collapse(cursor: Cursor, plan: Plan, now: datetime) -> None:
     losers = sorted((collapse.loser for collapse in plan.collapses), key=lambda loser: loser.id)
     pairs = json_rows({"loser": loser.id, "winner": loser.root.id} for loser in losers)
     moved = _moved(plan, cursor.run(_REPOINT, pairs=pairs))
-    cursor.run(_RETIRE, pairs=pairs)
+    cursor.send(_RETIRE, pairs=pairs)
     before = merge_attributes(cursor, [_merged(collapse) for collapse in plan.collapses], now)
     rows = (_row(collapse, moved, before, now) for collapse in plan.collapses)
-    cursor.run(_RECORD, rows=json_rows(rows))
+    cursor.send(_RECORD, rows=json_rows(rows))
 
 
 def _moved(plan: Plan, repointed: Sequence[tuple[UUID, UUID]]) -> dict[UUID, list[UUID]]:

@@ -1,8 +1,10 @@
 """Finds or creates who did it, for a whole batch at once, and collapses those that are one person.
 
-1. Read what is known of the identifiers (one statement). Decide (`identity.decide`, pure).
+1. Read what is known of the identifiers (`look_up`, one statement). Decide (`identity.decide`,
+   pure).
 2. Nothing existing gains or loses anything: no lock is taken. New people are only inserted, and
-   an insert that finds its identifier taken has lost a race: `LostRace`, everything again.
+   an insert that finds its identifier taken violates the primary key: a lost race, everything
+   again.
 3. Otherwise advisory locks on the people concerned, in one order for everybody; read and decide
    again under them. Whom the locks do not cover by then is a lost race too.
 4. Write: identifiers and profiles, collapses, what was seen when.
@@ -10,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
@@ -19,7 +21,7 @@ from identity import merge, seen
 from identity.decide import Link, Plan
 from identity.races import LostRace
 from identity.sighting import Known, Person, Sighting, Span
-from keystone.db import Cursor, json_rows, uuid_array
+from keystone.db import Cursor, Row, json_rows, uuid_array
 
 _READ = """
 SELECT i.key, i.first_seen, i.last_seen, i.profile_id, p.kind, p.first_seen, p.last_seen, false
@@ -53,38 +55,48 @@ SELECT key, org_id, kind, value, profile_id, source_id, first_seen, last_seen, '
 FROM json_to_recordset(%(identifiers)s::json) AS new (
     key uuid, org_id uuid, kind text, value text, profile_id uuid, source_id uuid,
     first_seen timestamptz, last_seen timestamptz)
-ON CONFLICT (key) DO NOTHING
-RETURNING key
 """
 
 
+def look_up(cursor: Cursor, sightings: Iterable[Sighting]) -> Callable[[], dict[UUID, Known]]:
+    """Ask what is known of all identifiers and mentions; the call of what is returned waits."""
+    keys = {key for said in sightings for key in (*said.identifiers, *said.mentions)}
+    return _ask(cursor, _READ, keys)
+
+
 def resolve(
-    cursor: Cursor, fresh: Sequence[Sighting], repeated: Sequence[Sighting], now: datetime
+    cursor: Cursor, known: dict[UUID, Known], fresh: Sequence[Sighting], now: datetime
 ) -> Plan:
-    """Take in new sightings and find out about repeated ones, which change nothing.
+    """Take new sightings in; `known` is what `look_up` found for them and for repeated ones.
 
     Returns the plan as written; `plan.resolution(sighting)` says whose event each is. Raises
     `LostRace` when another transaction changed the people concerned meanwhile.
     """
-    keys = {key for said in (*fresh, *repeated) for key in (*said.identifiers, *said.mentions)}
-    known = _read(cursor, _READ, keys)
     plan = _decide(known, fresh)
     if plan.touched:
-        locked = _lock(cursor, plan)
+        locked = plan.touched
+        _lock(cursor, locked)
         concerned = [key for key, said in known.items() if said.person.id in plan.touched]
-        known = {**known, **_read(cursor, _READ_LOCKED, concerned)}
+        known = {**known, **_ask(cursor, _READ_LOCKED, concerned)()}
         plan = _decide(known, fresh)
-        if not locked.issuperset(_buckets(plan.touched)):
+        if not plan.touched <= locked:
             raise LostRace
     _write(cursor, plan, known, fresh, now)
     return plan
 
 
-def _read(cursor: Cursor, sql: LiteralString, keys: Iterable[UUID]) -> dict[UUID, Known]:
-    """Read identifiers with the people behind them; identifiers of one share one `Person`."""
+def _ask(
+    cursor: Cursor, sql: LiteralString, keys: Iterable[UUID]
+) -> Callable[[], dict[UUID, Known]]:
+    answer = cursor.ask(sql, keys=uuid_array(keys))
+    return lambda: _known(answer())
+
+
+def _known(rows: Iterable[Row]) -> dict[UUID, Known]:
+    """Make identifiers of rows; those of one person share one `Person`."""
     people: dict[UUID, Person] = {}
     known: dict[UUID, Known] = {}
-    for key, first, last, profile_id, *profile in cursor.run(sql, keys=uuid_array(keys)):
+    for key, first, last, profile_id, *profile in rows:
         person = people.get(profile_id)
         if person is None:
             kind, *span, has_crm_id = profile
@@ -99,15 +111,10 @@ def _decide(known: Mapping[UUID, Known], fresh: Sequence[Sighting]) -> Plan:
     return plan
 
 
-def _buckets(ids: Iterable[UUID]) -> set[int]:
-    return {id_.int % _BUCKETS for id_ in ids}
-
-
-def _lock(cursor: Cursor, plan: Plan) -> set[int]:
-    """Lock the people concerned; returns the buckets that are now ours until the commit."""
-    buckets = _buckets(plan.touched)
-    cursor.run(_LOCK, buckets=sorted(buckets))
-    return buckets
+def _lock(cursor: Cursor, people: Iterable[UUID]) -> None:
+    """Lock people until the commit, in one order for everybody."""
+    buckets = {profile_id.int % _BUCKETS for profile_id in people}
+    cursor.send(_LOCK, buckets=sorted(buckets))
 
 
 def _write(
@@ -129,11 +136,9 @@ def _create(cursor: Cursor, plan: Plan, spans: Mapping[Person, Span]) -> None:
     """Insert new profiles with their identifiers, each already pointing at its final person."""
     profiles = [_profile_row(spans, *made) for made in plan.created]
     links = sorted(plan.links, key=lambda link: link.key.int)
-    created = cursor.run(
+    cursor.send(
         _CREATE, profiles=json_rows(profiles), identifiers=json_rows(map(_identifier_row, links))
     )
-    if len(created) < len(links):
-        raise LostRace
 
 
 def _profile_row(

@@ -59,7 +59,9 @@ def touch(
     )
     stale_people = _stale((person.id, span, person.span) for person, span in people.items())
     if stale_identifiers or stale_people:
-        cursor.run(_TOUCH, people=json_rows(stale_people), identifiers=json_rows(stale_identifiers))
+        cursor.send(
+            _TOUCH, people=json_rows(stale_people), identifiers=json_rows(stale_identifiers)
+        )
 
 
 Seen = TypeVar("Seen", UUID, Person)

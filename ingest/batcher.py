@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from itertools import chain
@@ -23,6 +23,7 @@ from django.db import connection
 from ingest.breaker import Breaker
 from ingest.faults import Fault, classify
 from ingest.isolation import ISOLATED, Contended, Result, process_isolated, process_together
+from ingest.queue import Ticket, WaitingLine
 from ingest.record import Outcome, Record
 from keystone import clock, health, metrics
 from keystone.api import Unavailable
@@ -39,30 +40,14 @@ SEARCH = 1.0
 SUSPICION = timedelta(minutes=1).total_seconds()
 
 
-class _Ticket:
-    """One request's records, and the lock its thread waits on."""
-
-    __slots__ = ("abandoned", "done", "error", "records", "results")
-
-    def __init__(self, records: Sequence[Record]) -> None:
-        self.records = records
-        self.results: Sequence[Result] = ()
-        self.error: Exception | None = None
-        self.abandoned = False
-        self.done = threading.Lock()
-        self.done.acquire()
-
-
 class Batcher:
     """Hands records of many threads to the pipeline in batches; one instance a process."""
 
     def __init__(self) -> None:
-        self._ready = threading.Condition()
-        self._queue: deque[_Ticket] = deque()
-        self._suspect_queue: deque[_Ticket] = deque()
+        self.waiting = WaitingLine()
         self._suspects: dict[UUID, float] = {}
-        self._waiting = 0  # records in both queues
         self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
         self.breaker = Breaker()
 
     def submit(self, records: Sequence[Record]) -> list[Outcome]:
@@ -73,7 +58,7 @@ class Batcher:
         """
         if not records:
             return []
-        ticket = _Ticket(records)
+        ticket = Ticket(records)
         self._enqueue(ticket)
         if not ticket.done.acquire(timeout=PATIENCE):
             ticket.abandoned = True
@@ -82,59 +67,41 @@ class Batcher:
             raise Unavailable from ticket.error
         return [_outcome(result) for result in ticket.results]
 
-    def _enqueue(self, ticket: _Ticket) -> None:
+    def _enqueue(self, ticket: Ticket) -> None:
         size = len(ticket.records)
-        with self._ready:
-            if self.breaker.is_open or self._waiting + size > settings.KEYSTONE_QUEUE_RECORDS:
-                raise Unavailable
-            self._lane(ticket).append(ticket)
-            self._waiting += size
+        if self.breaker.is_open:
+            raise Unavailable
+        if self.waiting.records + size > settings.KEYSTONE_QUEUE_RECORDS:
+            raise Unavailable
+        self.waiting.put(ticket, apart=self._is_suspect(ticket))
+        if self._thread is None:
             self._start()
-            self._ready.notify()
 
-    def _lane(self, ticket: _Ticket) -> deque[_Ticket]:
+    def _is_suspect(self, ticket: Ticket) -> bool:
         if not self._suspects:
-            return self._queue
-        until = self._suspects.get(ticket.records[0].source.key_id, 0.0)
-        return self._suspect_queue if until > time.monotonic() else self._queue
+            return False
+        return self._suspects.get(ticket.records[0].source.key_id, 0.0) > time.monotonic()
 
     def _start(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="flusher", daemon=True)
-            self._thread.start()
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="flusher", daemon=True)
+                self._thread.start()
 
     def _run(self) -> None:
         while True:
-            for lane in (self._queue, self._suspect_queue):
-                tickets = self._take(lane)
-                if tickets:
-                    self._outlive(tickets)
+            tickets = self.waiting.take(settings.KEYSTONE_FLUSH_RECORDS)
+            if tickets:
+                self._outlive(tickets)
 
-    def _outlive(self, tickets: Sequence[_Ticket]) -> None:
+    def _outlive(self, tickets: Sequence[Ticket]) -> None:
         """Flush; nothing that goes wrong may end the one thread that does."""
         try:
             self._flush(tickets)
         except Exception:
             logger.exception("the flusher failed")
 
-    def _take(self, lane: deque[_Ticket]) -> list[_Ticket]:
-        """Take what waits, up to the size of a batch; sleep while nothing waits at all."""
-        tickets: list[_Ticket] = []
-        size = 0
-        with self._ready:
-            while not self._waiting:
-                self._ready.wait()
-            while lane and (
-                size == 0 or size + len(lane[0].records) <= settings.KEYSTONE_FLUSH_RECORDS
-            ):
-                ticket = lane.popleft()
-                size += len(ticket.records)
-                if not ticket.abandoned:
-                    tickets.append(ticket)
-            self._waiting -= size
-        return tickets
-
-    def _flush(self, tickets: Sequence[_Ticket]) -> None:
+    def _flush(self, tickets: Sequence[Ticket]) -> None:
         """Store what these requests brought, and wake them.
 
         1. All in one transaction. 2. Where a record makes it fail: half and half, the small
@@ -163,7 +130,7 @@ class Batcher:
             else:
                 self._answer(group, results, time.perf_counter() - started)
 
-    def _store(self, tickets: Sequence[_Ticket], until: float) -> list[Result]:
+    def _store(self, tickets: Sequence[Ticket], until: float) -> list[Result]:
         records = [record for ticket in tickets for record in ticket.records]
         with self.breaker.guard() as begin:
 
@@ -176,9 +143,7 @@ class Batcher:
                 return [*process_together(records, clock.now(), on_attempt)]
             return process_isolated(records, clock.now(), on_attempt=on_attempt)
 
-    def _answer(
-        self, tickets: Sequence[_Ticket], results: Sequence[Result], seconds: float
-    ) -> None:
+    def _answer(self, tickets: Sequence[Ticket], results: Sequence[Result], seconds: float) -> None:
         _deal(tickets, results)
         records = [record for ticket in tickets for record in ticket.records]
         self._suspect(
@@ -187,28 +152,20 @@ class Batcher:
             if isinstance(result, Exception) or result.status == "failed"
         )
         _measure(seconds, records, results)
-        metrics.QUEUE_RECORDS.set(self._waiting)
+        metrics.QUEUE_RECORDS.set(self.waiting.records)
 
-    def _refuse(self, tickets: Sequence[_Ticket], error: Exception) -> None:
+    def _refuse(self, tickets: Sequence[Ticket], error: Exception) -> None:
         """Tell the senders to come again."""
         logger.warning("flush failed", extra={"error": type(error).__name__})
         for ticket in tickets:
             ticket.error = error
             ticket.done.release()
 
-    def _give_up(self, tickets: Sequence[_Ticket], error: Exception) -> None:
+    def _give_up(self, tickets: Sequence[Ticket], error: Exception) -> None:
         """PostgreSQL is away: whoever waits in the queue is told the same, the breaker the rest."""
         self.breaker.open()
         connection.close()
-        self._refuse([*tickets, *self._drain()], error)
-
-    def _drain(self) -> list[_Ticket]:
-        with self._ready:
-            tickets = [*self._queue, *self._suspect_queue]
-            self._queue.clear()
-            self._suspect_queue.clear()
-            self._waiting = 0
-        return tickets
+        self._refuse([*tickets, *self.waiting.drain()], error)
 
     def _suspect(self, keys: Iterable[UUID]) -> None:
         """Give these keys batches of their own for a while; forget those whose time is over."""
@@ -219,7 +176,7 @@ class Batcher:
             self._suspects = {**current, **failed}
 
 
-def _deal(tickets: Sequence[_Ticket], results: Sequence[Result]) -> None:
+def _deal(tickets: Sequence[Ticket], results: Sequence[Result]) -> None:
     """Give each request its own results and wake it."""
     start = 0
     for ticket in tickets:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -45,8 +45,8 @@ class _Row(msgspec.Struct, gc=False):
 
 def insert(
     cursor: Cursor, records: Sequence[Record], ids: Sequence[UUID], actor_keys: Sequence[UUID]
-) -> list[bool]:
-    """Insert records under their ids and say of each whether it is new.
+) -> Callable[[], list[bool]]:
+    """Insert records under their ids; the call of what is returned says of each if it is new.
 
     Equal ids are brought together first: one statement that says an id three times would
     return one row and leave open which of the three is the new one (it is the first).
@@ -56,8 +56,13 @@ def insert(
         first.setdefault(id_, index)
     by_id = sorted(first.items(), key=lambda item: item[0].int)
     rows = [_row(records[index], id_, actor_keys[index]) for id_, index in by_id]
-    inserted = {row[0] for row in cursor.run(_INSERT, rows=json_rows(rows))}
-    return [id_ in inserted and first[id_] == index for index, id_ in enumerate(ids)]
+    answer = cursor.ask(_INSERT, rows=json_rows(rows))
+
+    def is_new() -> list[bool]:
+        inserted = {row[0] for row in answer()}
+        return [id_ in inserted and first[id_] == index for index, id_ in enumerate(ids)]
+
+    return is_new
 
 
 def _row(record: Record, id_: UUID, actor_key: UUID) -> _Row:

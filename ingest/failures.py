@@ -25,7 +25,7 @@ def keep(cursor: Cursor, record: Record, error: Exception, now: datetime) -> Out
     reason = _reason(error)
     actor_key = record.identifiers[0].key(record.source.organization_secret)
     (id_,) = receipts.settle(cursor, [record], [actor_key])
-    cursor.run(
+    cursor.send(
         _KEEP,
         id=new_id(),
         org_id=record.source.organization_id,

@@ -14,7 +14,7 @@ from uuid import UUID
 from identity.attributes import Operation
 from identity.identifiers import STRENGTH, Identifier
 from identity.lineage import ProfileOperation, apply_operations
-from identity.resolve import resolve
+from identity.resolve import look_up, resolve
 from identity.sighting import Resolution, Sighting
 from ingest import events, receipts, tally
 from ingest.record import Outcome, Record
@@ -31,13 +31,14 @@ def process(cursor: Cursor, records: Sequence[Record], now: datetime) -> list[Ou
     identifiers = [_keyed(record, record.identifiers) for record in records]
     actor_keys = [next(iter(keyed)) for keyed in identifiers]
     ids = receipts.settle(cursor, records, actor_keys)
-    new = events.insert(cursor, records, ids, actor_keys)
+    stored = events.insert(cursor, records, ids, actor_keys)
     sightings = [
         _sighting(*said) for said in zip(records, ids, actor_keys, identifiers, strict=True)
     ]
+    known = look_up(cursor, sightings)
+    new = stored()
     fresh = [sighting for sighting, is_new in zip(sightings, new, strict=True) if is_new]
-    repeated = [sighting for sighting, is_new in zip(sightings, new, strict=True) if not is_new]
-    plan = resolve(cursor, fresh, repeated, now)
+    plan = resolve(cursor, known(), fresh, now)
     people = [plan.resolution(sighting) for sighting in sightings]
     changes = apply_operations(cursor, _operations(records, sightings, people, new), now)
     outcomes = [

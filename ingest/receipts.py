@@ -53,6 +53,6 @@ def _recall(
         }
         for index, key in reversed(undated.items())  # of equal ones in a batch the first stays
     }
-    cursor.run(_REMEMBER, rows=json_rows(row for _, row in sorted(rows.items())))
+    cursor.send(_REMEMBER, rows=json_rows(row for _, row in sorted(rows.items())))
     # A statement of its own: it sees what another transaction committed while ours waited.
     return dict(cursor.run(_RECALL, keys=uuid_array(rows)))

@@ -37,4 +37,4 @@ def count(cursor: Cursor, counted: Iterable[tuple[Record, str]], now: datetime) 
         }
         for (key_id, door, outcome), number in groups.items()
     ]
-    cursor.run(_APPEND, rows=json_rows(rows))
+    cursor.send(_APPEND, rows=json_rows(rows))

@@ -91,8 +91,8 @@ def refusal_response(refusal: Refusal, door: str) -> HttpResponse:
     """Answer and count a refusal outside DRF."""
     metrics.refused(door, refusal.code)
     response = json_response(refusal.body, refusal.status_code, refusal.headers)
-    # An outage is said once by the breaker, not by each of a thousand 503s.
-    response._has_been_logged = True  # type: ignore[attr-defined]
+    if refusal.status_code == 503:  # an outage is said once, not by each of a thousand answers
+        response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import LiteralString
 from uuid import UUID
@@ -25,30 +25,49 @@ SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off
 
 
 class Cursor(psycopg.Cursor[Row]):
-    """A cursor of an ingest transaction: prepared statements, plain tuples."""
+    """A cursor of an ingest transaction: prepared statements, plain tuples.
+
+    What is sent travels with the next statement that somebody waits for. Each wait costs a
+    flusher a place in the queue for the interpreter, behind every request thread.
+    """
 
     def run(self, sql: LiteralString, **params: object) -> list[Row]:
-        """Execute one statement and return its rows ([] for a statement without any).
+        """Execute a statement that returns rows, and wait for them.
 
-        Raises `psycopg.Error` untranslated: its SQLSTATE decides what is done about it
-        (`ingest.faults`).
+        Raises `psycopg.Error` untranslated, of this statement or of one sent before it: its
+        SQLSTATE decides what is done about it (`ingest.faults`).
         """
+        return self.ask(sql, **params)()
+
+    def ask(self, sql: LiteralString, **params: object) -> Callable[[], list[Row]]:
+        """Send a statement; the call of what is returned waits for its rows.
+
+        Wait in the order of asking: what comes after a statement that fails is not executed.
+        """
+        sibling = type(self)(self.connection)
         # Binary results: Django's own loader for text times costs 3 µs each.
-        self.execute(sql, params, prepare=True, binary=True)
-        return self.fetchall() if self.rownumber is not None else []
+        sibling.execute(sql, params, prepare=True, binary=True)
+        return sibling.fetchall
+
+    def send(self, sql: LiteralString, **params: object) -> None:
+        """Send a statement that returns nothing; the commit waits for it at the latest."""
+        self.ask(sql, **params)
 
 
 @contextmanager
 def ingest_transaction() -> Iterator[Cursor]:
-    """Open one durable transaction on this thread's connection, tuned for set-based writes."""
+    """Open one durable transaction on this thread's connection, tuned for set-based writes.
+
+    BEGIN travels with the first statement, COMMIT with the last.
+    """
     connection.ensure_connection()
     raw: psycopg.Connection[TupleRow] = connection.connection
     if raw not in _tuned:
         # Outside a transaction, whose rollback would undo it; once, because it costs 150 µs.
         raw.execute(_SETTINGS)
         _tuned.add(raw)
-    with transaction.atomic(), Cursor(raw) as cursor:
-        yield cursor
+    with raw.pipeline(), transaction.atomic():
+        yield Cursor(raw)
 
 
 _tuned: WeakSet[psycopg.Connection[TupleRow]] = WeakSet()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import LiteralString
@@ -26,9 +26,9 @@ class CountingCursor(Cursor):
 
     statements = 0
 
-    def run(self, sql: LiteralString, **params: object) -> list[Row]:
+    def ask(self, sql: LiteralString, **params: object) -> Callable[[], list[Row]]:
         self.statements += 1
-        return super().run(sql, **params)
+        return super().ask(sql, **params)
 
 
 @contextmanager

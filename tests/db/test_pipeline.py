@@ -174,14 +174,14 @@ def statements(source: Source, size: int) -> int:
         for pair in zip(emails, cookies, strict=True)
     ]
     counted: list[str] = []
-    run = Cursor.run
+    ask = Cursor.ask
 
-    def counting(cursor: Cursor, sql: str, **parameters: object) -> list[tuple[object, ...]]:
+    def counting(cursor: Cursor, sql: str, **parameters: object) -> object:
         counted.append(sql)
-        return run(cursor, sql, **parameters)  # type: ignore[arg-type]
+        return ask(cursor, sql, **parameters)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Cursor, "run", counting)
+        patch.setattr(Cursor, "ask", counting)
         process(*batch)
     return len(counted)
 
@@ -194,7 +194,7 @@ def test_a_plain_event_takes_few_statements_through_django(source: Source) -> No
     process(make_record(source))
     with CaptureQueriesContext(connection) as queries:
         process(make_record(source))
-    assert len(queries) <= 2  # BEGIN and COMMIT; everything else is Cursor.run
+    assert len(queries) <= 2  # BEGIN and COMMIT; everything else is Cursor.ask
 
 
 def test_two_at_once_store_a_message_once(source: Source) -> None:

@@ -75,7 +75,7 @@ def queued(tenant: Tenant, *calls: Callable[[], Answer]) -> list[Answer]:
     with ThreadPoolExecutor(len(calls) + 1) as pool:
         with busy_flusher(tenant, pool):
             answers = [pool.submit(call) for call in calls]
-            wait_until(lambda: batcher._waiting >= len(calls))
+            wait_until(lambda: batcher.waiting.records >= len(calls))
         return [answer.result() for answer in answers]
 
 
@@ -151,7 +151,7 @@ def test_a_full_queue_refuses_at_once_and_keeps_what_it_has(tenant: Tenant, sett
     with ThreadPoolExecutor(4) as pool:
         with busy_flusher(tenant, pool):
             waiting = [pool.submit(send, tenant, "Kept") for _ in range(3)]
-            wait_until(lambda: batcher._waiting == 3)
+            wait_until(lambda: batcher.waiting.records == 3)
             started = time.monotonic()
             answer = send(tenant, "Too much")
             seconds = time.monotonic() - started

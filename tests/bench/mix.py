@@ -1,9 +1,10 @@
 """What the load is made of: realistic items of keystone.md §2, the same for every measurement.
 
-70 % are page views and tracks of known cookies, 20 % of cookies never seen before, and 10 %
-identify a known cookie, with attributes. In half of the people the cookie has been identified
-before; the other half collapse into their anchor when it is their turn. A payload has about 300
-bytes. `MARK` stands where every message must differ: its message id, a new cookie, a value.
+75 % are page views and tracks of known cookies, 20 % of cookies never seen before, and 5 %
+identify a known cookie, with five attributes. Every second cookie has been identified before. Of
+the identifies one in five is a first login, whose shadow collapses into a new anchor; the others
+repeat what is known, as SDKs do, and every fifth changes one attribute. A payload has about 300
+bytes. `MARK` stands where every message must differ: its message id, a new cookie.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ def draw(rng: random.Random, now_ms: int) -> Item:
     """Draw one item of the mix; its client's clock says now, give or take two seconds."""
     chance = rng.random()
     known = f"visitor-{rng.randrange(KNOWN):06d}-4f1c9a"
-    if chance < 0.1:
-        item = _identify(rng, known)
+    if chance < 0.05:
+        number = rng.randrange(0, KNOWN, 2) + (rng.random() < 0.2)
+        item = _identify(rng, f"visitor-{number:06d}-4f1c9a")
     else:
         item = _behaviour(rng, known if chance < 0.8 else f"new-{MARK}")
     moment = {"timestamp": now_ms - rng.randrange(2_000), "sent_at": now_ms}
@@ -53,10 +55,10 @@ def _identify(rng: random.Random, cookie: str) -> Item:
     number = cookie.split("-")[1]
     attributes = {
         "first_name": f"Name{number}",
-        "plan": rng.choice(_PLANS),
-        "address": {"city": rng.choice(_CITIES), "country": "US"},
-        "newsletter": rng.random() < 0.5,
-        "visits": rng.randrange(1_000),
+        "plan": _PLANS[int(number) % len(_PLANS)],
+        "address": {"city": _CITIES[int(number) % len(_CITIES)], "country": "US"},
+        "newsletter": int(number) % 2 == 0,
+        "visits": rng.randrange(1_000) if rng.random() < 0.2 else 1,
     }
     return {
         "anonymous_id": cookie,

@@ -157,10 +157,13 @@ class KeyRing:
         self._unknown |= asked - self._entries.keys()
 
     def _try_load(self, digests: Sequence[bytes] | None) -> Mapping[bytes, Entry] | None:
+        had_connection = connection.connection is not None
         try:
             found = self._load(digests)
         except Exception as error:  # noqa: BLE001 - whatever it is, revoking must work afterwards
             connection.close()
+            if had_connection:  # only that may be gone: PostgreSQL has started anew meanwhile
+                return self._try_load(digests)
             # Said once an outage, not every second of it.
             if not self._failing:
                 words = " ".join(str(error).split())

@@ -15,10 +15,12 @@ from django.db import connection, transaction
 from ingest import batcher as module
 from ingest.batcher import PATIENCE, batcher
 from ingest.models import FailedEvent
-from keystone import health, metrics
+from keystone import clock, health, metrics
+from keystone.keys.ring import ring
 from tests.http.sending import Answer, Tenant, at_once, code_of, event, make_tenant, patiently, post
 from tests.http.stored import get
 from tests.http.triggers import refusing
+from tests.make import make_key, make_organization
 
 RECOVERY_SECONDS = 5
 DATA, DISK_FULL = "refused 22000", "refused 53100"
@@ -184,13 +186,24 @@ def test_a_statement_that_hangs_is_given_up_in_time(tenant: Tenant, other: Tenan
         assert patiently(lambda: send(other), RECOVERY_SECONDS).status_code == 200
 
 
-def test_a_lost_connection_comes_back_by_itself(tenant: Tenant) -> None:
-    said = event(event_name="Lost")
+def end_all_other_connections() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+def test_a_new_key_is_found_although_the_rings_connection_was_lost(tenant: Tenant) -> None:
+    assert ring.find(tenant.keys.integration, clock.now()) is not None
+    end_all_other_connections()
+    _, new = make_key(make_organization())
+    assert ring.find(new, clock.now()) is not None
+
+
+def test_a_lost_connection_comes_back_by_itself(tenant: Tenant) -> None:
+    said = event(event_name="Lost")
+    end_all_other_connections()
     answer = patiently(lambda: post(tenant.keys.integration, said), RECOVERY_SECONDS)
     assert answer.status_code == 200
     assert sum(flushes(tenant, "Lost").values()) == 1

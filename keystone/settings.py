@@ -212,6 +212,8 @@ CORS_PREFLIGHT_MAX_AGE = 86_400
 # Threads that wait for a flush; one more flushes. `up` starts granian with the same number.
 KEYSTONE_WEB_WORKERS = env_int("KEYSTONE_WEB_WORKERS", 2)
 KEYSTONE_WEB_THREADS = env_int("KEYSTONE_WEB_THREADS", 32)
+# Each web worker on a processor of its own (`keystone.scheduling`); `up` says yes.
+KEYSTONE_PIN_WORKERS = env_bool("KEYSTONE_PIN_WORKERS")
 KEYSTONE_FLUSH_RECORDS = env_int("KEYSTONE_FLUSH_RECORDS", 1_000)
 KEYSTONE_QUEUE_RECORDS = env_int("KEYSTONE_QUEUE_RECORDS", 20_000)
 

@@ -104,6 +104,7 @@ def _environment(var: Path, address: str) -> dict[str, str]:
     metrics.mkdir()
     return {
         "MALLOC_ARENA_MAX": "2",  # else each of the web workers' threads hoards memory of its own
+        "KEYSTONE_PIN_WORKERS": "1",  # the machine is ours, unless somebody says otherwise
         **os.environ,
         "KEYSTONE_URL": settings.env("KEYSTONE_URL").rstrip("/") or f"http://{_local(address)}",
         "KEYSTONE_VAR_DIR": str(var),

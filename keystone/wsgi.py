@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 import django
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
+
+from keystone import scheduling
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -41,12 +43,7 @@ class Handler(WSGIHandler):
 
 application = Handler()
 
-# Thirty threads that wake each other are not interactive: without preemption at every wake-up
-# /ingest does a quarter more (3,100 to 3,900 requests/s on 2 cores). Threads to come inherit it.
-if hasattr(os, "SCHED_BATCH"):
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-
-# What is loaded by now stays: a full collection that looks through it takes 20–40 ms.
-gc.collect()
-gc.freeze()
-gc.set_threshold(10_000, 20, 50)
+scheduling.as_batch()
+if settings.KEYSTONE_PIN_WORKERS:
+    scheduling.on_one_processor()
+scheduling.with_little_garbage_collection()

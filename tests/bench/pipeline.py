@@ -19,7 +19,7 @@ from ingest.dialects import cdp
 from ingest.event_id import event_id
 from ingest.isolation import process_isolated
 from ingest.record import Outcome, Record
-from keystone import clock
+from keystone import clock, scheduling
 from keystone.keys.format import digest
 from keystone.keys.ring import load_keys
 from keystone.source import Source
@@ -49,6 +49,7 @@ class Workbench:
     """Feeds records of one key to the pipeline, over a connection of this process."""
 
     def __init__(self, raw_key: str) -> None:
+        scheduling.with_little_garbage_collection()  # as the processes that serve do
         connection.ensure_connection()
         self._backend = psutil.Process(connection.connection.info.backend_pid)
         self._source: Source = load_keys([digest(raw_key)])[digest(raw_key)].source

@@ -7,7 +7,7 @@ and the answer; what is left out stands here, each with its reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -51,7 +51,7 @@ class DoorMiddleware:
         """Answer a door; pass on everything else."""
         if not is_door(request.path_info):
             return self.get_response(request)
-        request.headers = _headers(request)
+        request.headers = _Headers(request.META)
         request.resolver_match = match = _resolve(request.path_info, settings.ROOT_URLCONF)
         response: HttpResponse = match.func(request, *match.args, **match.kwargs)
         return _rendered(response)
@@ -61,16 +61,25 @@ class DoorMiddleware:
 _resolve = lru_cache(maxsize=256)(resolve)
 
 
-def _headers(request: HttpRequest) -> HttpHeaders:
-    """Find the headers among the server's variables, as Django does, 10 µs faster.
+class _Headers(HttpHeaders):
+    """Looks a header up among the server's variables when it is asked for.
 
     The server mixes the whole process environment into every request, and the CORS middleware
-    asks for one header.
+    asks for one header: going through all of it costs 10 µs.
     """
-    return HttpHeaders({name: text for name, text in request.META.items() if _is_header(name)})
 
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self._environ = environ
 
-_is_header = re.compile("HTTP_|CONTENT_(?:TYPE|LENGTH)$").match
+    def __getitem__(self, name: str) -> str:
+        """Return a header's text; raises KeyError."""
+        value: str = self._environ[self.to_wsgi_name(name.replace("_", "-"))]
+        return value
+
+    @property
+    def _store(self) -> dict[str, tuple[str, str]]:  # type: ignore[override]
+        """All of them, for whoever goes through them."""
+        return HttpHeaders(dict(self._environ))._store
 
 
 def _rendered(response: HttpResponse) -> HttpResponse:

@@ -23,19 +23,18 @@ from identity.races import LostRace
 from identity.sighting import Known, Person, Sighting, Span
 from keystone.db import Cursor, Row, json_rows, uuid_array
 
-_READ = """
-SELECT i.key, i.first_seen, i.last_seen, i.profile_id, p.kind, p.first_seen, p.last_seen, false
-FROM unnest(%(keys)s::uuid[]) AS asked (key)
-JOIN identifier i ON i.key = asked.key
-JOIN profile p ON p.id = i.profile_id
-"""
-_READ_LOCKED = """
+_PEOPLE: LiteralString = """
 SELECT i.key, i.first_seen, i.last_seen, i.profile_id, p.kind, p.first_seen, p.last_seen,
-       EXISTS (SELECT FROM identifier c WHERE c.profile_id = p.id AND c.kind = 'crm_id')
+       {has_crm_id}
 FROM unnest(%(keys)s::uuid[]) AS asked (key)
 JOIN identifier i ON i.key = asked.key
 JOIN profile p ON p.id = i.profile_id
 """
+_READ = _PEOPLE.format(has_crm_id="false")
+# Only who gains an identifier need be asked whether one of it is a crm_id: a look-up for each.
+_READ_LOCKED = _PEOPLE.format(
+    has_crm_id="EXISTS (SELECT FROM identifier c WHERE c.profile_id = p.id AND c.kind = 'crm_id')"
+)
 # 1,024 buckets: a lock for every key would exhaust the lock table at some 12,000 (DESIGN §4).
 _LOCK = "SELECT pg_advisory_xact_lock(1802661751, b) FROM unnest(%(buckets)s::int[]) AS b"
 _BUCKETS = 1_024

@@ -8,7 +8,6 @@ probe in the background closes it again when PostgreSQL answers.
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
@@ -19,7 +18,7 @@ from typing import Any
 import psycopg
 from django.db import connection, connections
 
-from keystone.deadline import hang_up
+from keystone.deadline import handle_of, hang_up
 
 #: Seconds that one transaction may take.
 LIMIT = 1.0
@@ -36,7 +35,6 @@ class Breaker:
         self._lock = threading.Lock()
         self._since = 0.0
         self._guarded: object = None
-        # Our own handle: the number could belong to another connection when the time is over.
         self._handle: socket.socket | None = None
         self._watchdog: threading.Thread | None = None
 
@@ -63,7 +61,7 @@ class Breaker:
         if self._guarded is not raw:
             if self._handle is not None:
                 self._handle.close()
-            self._handle = socket.socket(fileno=os.dup(raw.fileno()))
+            self._handle = handle_of(raw)
             self._guarded = raw
 
     def _watch(self) -> None:

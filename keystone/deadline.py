@@ -11,7 +11,9 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import psycopg
 from django.db import connection
 
 
@@ -23,8 +25,7 @@ def deadline(seconds: float) -> Iterator[None]:
     so the caller closes it. Connecting itself is bounded by `connect_timeout` (settings).
     """
     connection.ensure_connection()
-    # Our own handle: the number could belong to another connection by the time the timer rings.
-    handle = socket.socket(fileno=os.dup(connection.connection.fileno()))
+    handle = handle_of(connection.connection)
     timer = threading.Timer(seconds, hang_up, [handle])
     timer.daemon = True
     timer.start()
@@ -34,6 +35,14 @@ def deadline(seconds: float) -> Iterator[None]:
         timer.cancel()
         timer.join()
         handle.close()
+
+
+def handle_of(raw: psycopg.Connection[Any]) -> socket.socket:
+    """Return a handle of our own on a connection's socket, to be closed by the caller.
+
+    Its number could belong to another connection by the time somebody hangs up.
+    """
+    return socket.socket(fileno=os.dup(raw.fileno()))
 
 
 def hang_up(handle: socket.socket) -> None:

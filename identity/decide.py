@@ -1,8 +1,9 @@
 """Pure: which person each sighting belongs to, and what must be written for it (keystone.md §5).
 
 Reads no database: it is given what is known, works through the sightings in order, and leaves a
-plan of new identifiers, new profiles and collapses. The actor of an event, its strongest
-identifier, decides whose event it is: facts point at identifiers, so nothing else can.
+plan of new identifiers, new profiles, collapses and refusals. The actor of an event, its strongest
+identifier, decides whose event it is: facts point at identifiers, so nothing else can. An actor
+that must not be linked to anybody is therefore a person of its own.
 """
 
 from __future__ import annotations
@@ -12,9 +13,23 @@ from uuid import UUID
 
 import msgspec
 
-from identity.identifiers import CRM_ID, EXPLICIT, SESSION, Identifier
-from identity.sighting import ANCHOR, SHADOW, Known, Person, Resolution, Sighting
+from identity import protect
+from identity.identifiers import EXPLICIT, SESSION, Identifier
+from identity.protect import Policy, Refused
+from identity.sighting import (
+    ACTIVE,
+    ANCHOR,
+    QUARANTINED,
+    SHADOW,
+    Known,
+    Person,
+    Resolution,
+    Sighting,
+    Statement,
+)
 from keystone.ids import new_id
+
+Said = Mapping[UUID, Identifier]
 
 
 class Link(msgspec.Struct, frozen=True, gc=False):
@@ -24,28 +39,46 @@ class Link(msgspec.Struct, frozen=True, gc=False):
     identifier: Identifier
     person: Person
     sighting: Sighting
+    status: str = ACTIVE
 
 
 class Collapse(msgspec.Struct, frozen=True, gc=False):
-    """A shadow becomes part of a person, by which sighting and rule."""
+    """A profile becomes part of a person: by which sighting and rule, or by whose decision."""
 
     merge_id: UUID
     loser: Person
     winner: Person
-    sighting: Sighting
+    sighting: Sighting | Statement
     rule: str
+    by: str = ""
 
 
 class Plan:
-    """What is known, what sightings add to it, and therefore what must be written."""
+    """What is known, what sightings add to it, and therefore what must be written.
 
-    def __init__(self, known: Mapping[UUID, Known]) -> None:
+    `policies`: by organization, where they are not the defaults. `defer`: merge nothing now.
+    """
+
+    def __init__(
+        self,
+        known: Mapping[UUID, Known],
+        policies: Mapping[UUID, Policy] | None = None,
+        *,
+        defer: bool = False,
+    ) -> None:
         self._people = {key: identifier.person for key, identifier in known.items()}
+        self._status = {k: each.status for k, each in known.items() if each.status != ACTIVE}
+        self._policies, self._default, self._defer = policies or {}, Policy(), defer
         self._merged_by: dict[UUID, tuple[UUID, ...]] = {}  # event id → losers
+        self._changes_somebody = False
         self.links: list[Link] = []
         self.created: list[tuple[Person, Sighting]] = []
         self.collapses: list[Collapse] = []
-        #: Existing profiles that gain or lose something: locked before anything is written.
+        #: Collapses that are to be carried out a moment later.
+        self.pending: list[Collapse] = []
+        self.refusals: list[Refused] = []
+        #: Existing profiles that gain or lose something, and those that their sightings name
+        #: besides: locked before anything is written, whatever the second look decides.
         self.touched: set[UUID] = set()
 
     def take_in(self, sightings: Iterable[Sighting]) -> None:
@@ -62,7 +95,8 @@ class Plan:
         """Say whose event it is, once every sighting has been taken in."""
         person = self._people[sighting.actor_key].root
         merged = self._merged_by.get(sighting.event_id, ()) if self._merged_by else ()
-        return Resolution(person.id, person.kind, merged)
+        pending = any(each.sighting is sighting for each in self.pending)
+        return Resolution(person.id, person.kind, merged, pending)
 
     def _take_in(self, sighting: Sighting) -> None:
         target = self._same_person(sighting)
@@ -77,55 +111,120 @@ class Plan:
         return people[0] if all(person is people[0] for person in people) else None
 
     def _decide(self, sighting: Sighting) -> Person:
-        target = self._identified(sighting) or self._device_owner(sighting)
-        for key, said in sighting.identifiers.items():
-            if said.kind not in EXPLICIT:
-                self._join_device(sighting, key, said, target)
-        for key, mention in sighting.mentions.items():
-            if self.person(key) is None:
-                target = self._anchored(sighting, target)
-                self._link(sighting, key, mention, target)
+        self._changes_somebody = False
+        before = {p for k in (*sighting.identifiers, *sighting.mentions) if (p := self.person(k))}
+        said = self._usable(sighting, sighting.identifiers)
+        if sighting.actor_key not in said:
+            self._join_nobody(sighting)
+        else:
+            self._identify(sighting, {k: i for k, i in said.items() if i.kind in EXPLICIT})
+            self._join_devices(sighting, {k: i for k, i in said.items() if i.kind not in EXPLICIT})
+            self._mention(sighting)
+        target = self._people[sighting.actor_key].root
+        if self._changes_somebody:
+            for person in before:
+                self._touch(person)
         return target
 
-    def _identified(self, sighting: Sighting) -> Person | None:
-        """Return the person of the explicit identities; the unknown ones of them join."""
-        said = {k: i for k, i in sighting.identifiers.items() if i.kind in EXPLICIT}
-        if not said:
-            return None
-        known = (person for key in said if (person := self.person(key)))
-        target = next(known, None) or self._create(sighting, ANCHOR)
-        actor = sighting.actor_key
-        if self.person(actor) is None and not _may_join(said[actor], target):
-            target = self._create(sighting, ANCHOR)  # a second crm_id is a person of its own
+    def _usable(self, sighting: Sighting, said: Said) -> Said:
+        """Leave out what brings nobody together, whoever it comes with."""
+        policy = self._policy(sighting)
+        if not self._status and not policy.blocked:
+            return said
+        usable = {}
         for key, identifier in said.items():
-            if self.person(key) is None and _may_join(identifier, target):
-                self._link(sighting, key, identifier, target)
-        return target
+            status = self._status.get(key)
+            reason = protect.why_out(identifier, status, policy)
+            if reason and len(sighting.identifiers) + len(sighting.mentions) > 1:
+                self._refuse(sighting, reason, key)
+            if not reason and status is None:
+                usable[key] = identifier
+        return usable
 
-    def _device_owner(self, sighting: Sighting) -> Person:
+    def _join_nobody(self, sighting: Sighting) -> None:
+        """Give an actor that must not be linked its event all the same."""
+        actor = sighting.actor_key
+        if self.person(actor) is None:
+            said = sighting.identifiers[actor]
+            person = self._create(sighting, ANCHOR if said.kind in EXPLICIT else SHADOW)
+            self._link(sighting, actor, said, person, status=QUARANTINED)
+
+    def _identify(self, sighting: Sighting, said: Said) -> None:
+        """Bring the explicit identities of one statement together."""
+        if not said:
+            return
+        actor = sighting.actor_key
+        stated = next((key for key in said if self.person(key)), None)
+        target = self.person(stated) if stated else None
+        if target and stated != actor:
+            reason = protect.why_not_link(said[actor], target, sighting, self._policy(sighting))
+            if reason:
+                self._refuse(sighting, reason, actor, stated)
+                target = None
+        is_apart = stated is not None and target is None
+        target = target or self._create(sighting, ANCHOR)
+        for key, identifier in said.items():
+            owner = self.person(key)
+            if owner is None:
+                self._link_if_allowed(sighting, key, identifier, target)
+            elif owner is not target and not is_apart:
+                target = self._unite(sighting, key, target, owner)
+
+    def _unite(self, sighting: Sighting, key: UUID, target: Person, other: Person) -> Person:
+        """Make two anchors of one statement one, the younger part of the older, if allowed."""
+        reason = protect.why_not_merge(target, other, sighting, self._policy(sighting))
+        if reason:
+            self._refuse(sighting, reason, key)
+            return target
+        older, younger = sorted((target, other), key=lambda person: person.id)
+        self._collapse(sighting, key, younger, older, "stated")
+        return target.root
+
+    def _join_devices(self, sighting: Sighting, said: Said) -> None:
+        """An unknown cookie joins, a shadow's collapses, an anchor's stays with its anchor."""
+        target = self.person(sighting.actor_key) or self._device_owner(sighting, said)
+        if target.kind == SHADOW:
+            target = self._anchor_among(said) or target
+        for key, identifier in said.items():
+            person = self.person(key)
+            if person is None:
+                # A session becomes an identifier only where nothing else names the person.
+                if identifier.kind != SESSION or len(sighting.identifiers) == 1:
+                    self._link_if_allowed(sighting, key, identifier, target)
+            elif person is target:
+                continue
+            elif person.kind == SHADOW:
+                rule = "identified" if sighting.actor_key not in said else "same_session"
+                self._collapse(sighting, key, person, target, rule)
+            else:
+                self._refuse(sighting, protect.SHARED_DEVICE, key)
+
+    def _device_owner(self, sighting: Sighting, said: Said) -> Person:
         """Return the person of the cookie, else of the session, else a new shadow."""
-        known = (person for key in sighting.identifiers if (person := self.person(key)))
+        known = (person for key in said if (person := self.person(key)))
         return next(known, None) or self._create(sighting, SHADOW)
 
-    def _join_device(self, sighting: Sighting, key: UUID, said: Identifier, target: Person) -> None:
-        """An unknown cookie joins, a shadow's collapses, an anchor's stays with its anchor."""
-        person = self.person(key)
-        if person is target:
-            return
-        if person is None:
-            # A session becomes an identifier only where nothing else names the person.
-            if said.kind != SESSION or len(sighting.identifiers) == 1:
-                self._link(sighting, key, said, target)
-        elif person.kind == SHADOW:
-            rule = "identified" if target.kind == ANCHOR else "same_session"
-            self._collapse(sighting, person, target, rule)
+    def _anchor_among(self, said: Said) -> Person | None:
+        people = (person for key in said if (person := self.person(key)))
+        return next((person for person in people if person.kind == ANCHOR), None)
+
+    def _mention(self, sighting: Sighting) -> None:
+        """Link addresses among attributes, unless another person has them."""
+        target = self._people[sighting.actor_key].root
+        for key, mention in self._usable(sighting, sighting.mentions).items():
+            owner = self.person(key)
+            if owner is None:
+                target = self._anchored(sighting, target)
+                self._link_if_allowed(sighting, key, mention, target)
+            elif owner is not target:
+                self._refuse(sighting, protect.ADDRESS_TAKEN, key)
 
     def _anchored(self, sighting: Sighting, target: Person) -> Person:
         """Return an anchor for an address: a shadow collapses into a new one."""
         if target.kind == ANCHOR:
             return target
         anchor = self._create(sighting, ANCHOR)
-        self._collapse(sighting, target, anchor, "mentioned")
+        self._collapse(sighting, sighting.actor_key, target, anchor, "mentioned")
         return anchor
 
     def _create(self, sighting: Sighting, kind: str) -> Person:
@@ -133,25 +232,65 @@ class Plan:
         self.created.append((person, sighting))
         return person
 
-    def _link(self, sighting: Sighting, key: UUID, said: Identifier, target: Person) -> None:
-        self.links.append(Link(key, said, target, sighting))
+    def _link_if_allowed(
+        self, sighting: Sighting, key: UUID, said: Identifier, target: Person
+    ) -> None:
+        reason = protect.why_not_link(said, target, sighting, self._policy(sighting))
+        if reason is None:
+            self._link(sighting, key, said, target)
+            return
+        self._refuse(sighting, reason, key)
+        if key == sighting.actor_key:
+            self._link(sighting, key, said, self._create(sighting, SHADOW))
+
+    def _link(
+        self,
+        sighting: Sighting,
+        key: UUID,
+        said: Identifier,
+        target: Person,
+        status: str = ACTIVE,
+    ) -> None:
+        self.links.append(Link(key, said, target, sighting, status))
         self._people[key] = target
-        target.has_crm_id = target.has_crm_id or said.kind == CRM_ID
+        target.gain(said.kind)
+        target.recent += 1
         self._touch(target)
 
-    def _collapse(self, sighting: Sighting, loser: Person, winner: Person, rule: str) -> None:
-        self.collapses.append(Collapse(new_id(), loser, winner, sighting, rule))
-        loser.winner = winner
-        before = self._merged_by.get(sighting.event_id, ())
-        self._merged_by[sighting.event_id] = (*before, loser.id)
+    def _collapse(
+        self, sighting: Sighting, key: UUID, loser: Person, winner: Person, rule: str
+    ) -> None:
+        """Make `loser`, the person of `key`, part of `winner`: now, a moment later or not at all."""
+        reason = protect.CANNOT_LINK if protect.are_barred(loser, winner) else None
+        if winner.span is not None:  # what is new has no links yet
+            reason = reason or protect.why_too_fast(winner, sighting, self._policy(sighting))
+        if reason:
+            self._refuse(sighting, reason, key)
+            return
+        collapse = Collapse(new_id(), loser, winner, sighting, rule)
+        if self._defer or loser.is_large:
+            self.pending.append(collapse)
+            return
         self._touch(loser)
         self._touch(winner)
+        self.collapses.append(collapse)
+        winner.take_in(loser)
+        before = self._merged_by.get(sighting.event_id, ())
+        self._merged_by[sighting.event_id] = (*before, loser.id)
+
+    def _refuse(
+        self, sighting: Sighting, reason: str, subject: UUID, other: UUID | None = None
+    ) -> None:
+        """Note what was kept apart from the actor, or, for the actor itself, from the next."""
+        if other is None:
+            said = (*sighting.identifiers, *sighting.mentions)
+            other = next(key for key in (sighting.actor_key, *said) if key != subject)
+        self.refusals.append(Refused(reason, sighting, subject, other))
+
+    def _policy(self, sighting: Sighting) -> Policy:
+        return self._policies.get(sighting.organization_id, self._default)
 
     def _touch(self, person: Person) -> None:
         if person.span is not None:  # a new one is nobody else's business yet
             self.touched.add(person.id)
-
-
-def _may_join(said: Identifier, target: Person) -> bool:
-    """A person has one crm_id; a second one is left alone."""
-    return said.kind != CRM_ID or not target.has_crm_id
+            self._changes_somebody = True

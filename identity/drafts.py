@@ -35,7 +35,7 @@ JOIN profile ON profile.id = asked.id AND profile.org_id = asked.org_id
 # By the indexes identifier (profile_id) and attribute_op (actor_key, event_id).
 _HISTORY = """
 SELECT asked.id, said.key, (patch -> said.key)::text,
-       actor_key, event_id, occurred_at, client_ms, strength
+       actor_key, attribute_op.event_id, occurred_at, client_ms, strength
 FROM json_to_recordset(%(rows)s::json) AS asked (id uuid, keys text[])
 JOIN identifier ON identifier.profile_id = asked.id
 JOIN attribute_op ON attribute_op.actor_key = identifier.key AND patch ?| asked.keys

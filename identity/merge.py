@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from identity.decide import Collapse, Plan
+from identity.decide import Collapse, Link
 from identity.lineage import AttributesBefore, Merged, merge_attributes
 from keystone.db import Cursor, json_rows
 
 _REPOINT = """
-UPDATE identifier SET profile_id = pair.winner
+UPDATE identifier SET profile_id = pair.winner, linked_at = %(now)s
 FROM json_to_recordset(%(pairs)s::json) AS pair (loser uuid, winner uuid)
 WHERE identifier.profile_id = pair.loser
 RETURNING pair.loser, identifier.key
@@ -32,33 +32,50 @@ WITH pair AS (
 )
 UPDATE profile SET merged_into = gone.winner FROM gone WHERE profile.id = gone.id
 """
+# Whom the loser must not become one with, the winner must not either.
+_BAR_LEFT = """
+UPDATE cannot_link SET left_id = pair.winner
+FROM json_to_recordset(%(pairs)s::json) AS pair (loser uuid, winner uuid)
+WHERE left_id = pair.loser
+"""
+_BAR_RIGHT = """
+UPDATE cannot_link SET right_id = pair.winner
+FROM json_to_recordset(%(pairs)s::json) AS pair (loser uuid, winner uuid)
+WHERE right_id = pair.loser
+"""
 _RECORD = """
-INSERT INTO merge (id, org_id, winner_id, loser_id, identifiers, event_id, rule,
+INSERT INTO merge (id, org_id, winner_id, loser_id, identifiers, event_id, source_id, rule, by,
                    attributes_before, at, undone_by)
-SELECT id, org_id, winner_id, loser_id, identifiers, event_id, rule, attributes_before, at, ''
+SELECT id, org_id, winner_id, loser_id, identifiers, event_id, source_id, rule, by,
+       attributes_before, %(now)s, ''
 FROM json_to_recordset(%(rows)s::json) AS new (
     id uuid, org_id uuid, winner_id uuid, loser_id uuid, identifiers uuid[], event_id uuid,
-    rule text, attributes_before jsonb, at timestamptz)
+    source_id uuid, rule text, by text, attributes_before jsonb)
 """
 
 
-def collapse(cursor: Cursor, plan: Plan, now: datetime) -> None:
-    """Carry out a plan's collapses; its new profiles and identifiers are inserted already."""
-    losers = sorted((collapse.loser for collapse in plan.collapses), key=lambda loser: loser.id)
+def collapse(
+    cursor: Cursor, collapses: Sequence[Collapse], links: Sequence[Link], now: datetime
+) -> None:
+    """Carry out collapses of locked people; their new profiles and `links` are inserted already."""
+    losers = sorted((each.loser for each in collapses), key=lambda loser: loser.id)
     pairs = json_rows({"loser": loser.id, "winner": loser.root.id} for loser in losers)
-    moved = _moved(plan, cursor.run(_REPOINT, pairs=pairs))
+    repointed = cursor.ask(_REPOINT, pairs=pairs, now=now)
     cursor.send(_RETIRE, pairs=pairs)
-    before = merge_attributes(cursor, [_merged(collapse) for collapse in plan.collapses], now)
-    rows = (_row(collapse, moved, before, now) for collapse in plan.collapses)
-    cursor.send(_RECORD, rows=json_rows(rows))
+    cursor.send(_BAR_LEFT, pairs=pairs)
+    cursor.send(_BAR_RIGHT, pairs=pairs)
+    moved = _moved(links, repointed())
+    before = merge_attributes(cursor, [_merged(each) for each in collapses], now)
+    rows = (_row(each, moved, before) for each in collapses)
+    cursor.send(_RECORD, rows=json_rows(rows), now=now)
 
 
-def _moved(plan: Plan, repointed: Sequence[tuple[UUID, UUID]]) -> dict[UUID, list[UUID]]:
-    """By loser, the identifiers it brought: those it had, and those of this very plan."""
+def _moved(links: Sequence[Link], repointed: Sequence[tuple[UUID, UUID]]) -> dict[UUID, list[UUID]]:
+    """By loser, the identifiers it brought: those it had, and those it was just given."""
     moved: dict[UUID, list[UUID]] = defaultdict(list)
     for loser, key in repointed:
         moved[loser].append(key)
-    for link in plan.links:
+    for link in links:
         if link.person.winner is not None:
             moved[link.person.id].append(link.key)
     return moved
@@ -80,16 +97,17 @@ def _row(
     collapse: Collapse,
     moved: Mapping[UUID, Sequence[UUID]],
     before: Mapping[UUID, AttributesBefore],
-    now: datetime,
 ) -> dict[str, object]:
     return {
         "id": collapse.merge_id,
         "org_id": collapse.sighting.organization_id,
-        "winner_id": collapse.loser.root.id,
+        # Whom it joined, not who that has become part of since: an undo takes one step back.
+        "winner_id": collapse.winner.id,
         "loser_id": collapse.loser.id,
         "identifiers": sorted(moved.get(collapse.loser.id, ())),
         "event_id": collapse.sighting.event_id,
+        "source_id": collapse.sighting.source_id,
         "rule": collapse.rule,
+        "by": collapse.by,
         "attributes_before": before[collapse.merge_id],
-        "at": now,
     }

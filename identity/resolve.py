@@ -1,43 +1,67 @@
 """Finds or creates who did it, for a whole batch at once, and collapses those that are one person.
 
-1. Read what is known of the identifiers (`look_up`, one statement). Decide (`identity.decide`,
-   pure).
+1. Read what is known of the identifiers (`look_up`, one trip). Decide (`identity.decide`, pure).
 2. Nothing existing gains or loses anything: no lock is taken. New people are only inserted, and
    an insert that finds its identifier taken violates the primary key: a lost race, everything
    again.
 3. Otherwise advisory locks on the people concerned, in one order for everybody; read and decide
-   again under them. Whom the locks do not cover by then is a lost race too.
+   again under them, now knowing what limits them. Whom the locks do not cover by then is a lost
+   race too.
 4. Write: identifiers and profiles, collapses, what was seen when.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import LiteralString
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from identity import merge, seen
+import msgspec
+
+from identity import merge, policies, seen
 from identity.decide import Link, Plan
+from identity.locks import lock_people
+from identity.protect import Policy
 from identity.races import LostRace
-from identity.sighting import Known, Person, Sighting, Span
+from identity.sighting import ANCHOR, Known, Person, Sighting, Span
 from keystone.db import Cursor, Row, json_rows, uuid_array
 
-_PEOPLE: LiteralString = """
-SELECT i.key, i.first_seen, i.last_seen, i.profile_id, p.kind, p.first_seen, p.last_seen,
-       {has_crm_id}
+#: Moving more identifiers than these is not for a request.
+LARGE = 1_000
+#: What `Person.recent` counts.
+RECENT = timedelta(hours=1)
+
+_READ = """
+SELECT i.key, i.first_seen, i.last_seen, i.status,
+       i.profile_id, p.kind, p.first_seen, p.last_seen
 FROM unnest(%(keys)s::uuid[]) AS asked (key)
 JOIN identifier i ON i.key = asked.key
 JOIN profile p ON p.id = i.profile_id
 """
-_READ = _PEOPLE.format(has_crm_id="false")
-# Only who gains an identifier need be asked whether one of it is a crm_id: a look-up for each.
-_READ_LOCKED = _PEOPLE.format(
-    has_crm_id="EXISTS (SELECT FROM identifier c WHERE c.profile_id = p.id AND c.kind = 'crm_id')"
-)
-# 1,024 buckets: a lock for every key would exhaust the lock table at some 12,000 (DESIGN §4).
-_LOCK = "SELECT pg_advisory_xact_lock(1802661751, b) FROM unnest(%(buckets)s::int[]) AS b"
-_BUCKETS = 1_024
+# By the index identifier (profile_id, kind, linked_at). What a shadow has is not counted, and how
+# much only of those that may lose it.
+_LIMITS = """
+SELECT asked.id, crm_ids, emails, phones, recent,
+       asked.may_move AND EXISTS (
+           SELECT FROM identifier WHERE profile_id = asked.id OFFSET %(large)s) AS is_large,
+       ARRAY(SELECT right_id FROM cannot_link WHERE left_id = asked.id
+             UNION ALL SELECT left_id FROM cannot_link WHERE right_id = asked.id) AS barred
+FROM json_to_recordset(%(rows)s::json) AS asked (id uuid, is_anchor bool, may_move bool)
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE kind = 'crm_id') AS crm_ids,
+           count(*) FILTER (WHERE kind = 'email') AS emails,
+           count(*) FILTER (WHERE kind = 'phone') AS phones
+    FROM identifier
+    WHERE asked.is_anchor AND profile_id = asked.id AND kind IN ('crm_id', 'email', 'phone')
+) AS explicit
+CROSS JOIN LATERAL (
+    SELECT count(*) AS recent
+    FROM (SELECT FROM identifier
+          WHERE asked.is_anchor AND profile_id = asked.id
+            AND kind IN ('anonymous_id', 'session', 'crm_id', 'email', 'phone')
+            AND linked_at > %(since)s LIMIT 10000) AS linked
+) AS linked
+"""
 
 _CREATE = """
 WITH people AS (
@@ -48,46 +72,74 @@ WITH people AS (
         id uuid, org_id uuid, kind text, first_seen timestamptz, last_seen timestamptz,
         merged_into uuid)
 )
-INSERT INTO identifier (key, org_id, kind, value, profile_id, source_id,
-                        first_seen, last_seen, status)
-SELECT key, org_id, kind, value, profile_id, source_id, first_seen, last_seen, 'active'
+INSERT INTO identifier (key, org_id, kind, value, profile_id, home_id, source_id, event_id,
+                        linked_at, first_seen, last_seen, status)
+SELECT key, org_id, kind, value, profile_id, home_id, source_id, event_id,
+       %(now)s, seen_at, seen_at, status
 FROM json_to_recordset(%(identifiers)s::json) AS new (
-    key uuid, org_id uuid, kind text, value text, profile_id uuid, source_id uuid,
-    first_seen timestamptz, last_seen timestamptz)
+    key uuid, org_id uuid, kind text, value text, profile_id uuid, home_id uuid, source_id uuid,
+    event_id uuid, seen_at timestamptz, status text)
 """
 
 
-def look_up(cursor: Cursor, sightings: Iterable[Sighting]) -> Callable[[], dict[UUID, Known]]:
+class Found(msgspec.Struct, frozen=True):
+    """What is known of identifiers, by key, and the rules of organizations that have their own."""
+
+    known: dict[UUID, Known]
+    policies: dict[UUID, Policy]
+
+
+def look_up(cursor: Cursor, sightings: Sequence[Sighting]) -> Callable[[], Found]:
     """Ask what is known of all identifiers and mentions; the call of what is returned waits."""
     keys = {key for said in sightings for key in (*said.identifiers, *said.mentions)}
-    return _ask(cursor, _READ, keys)
+    known = _ask(cursor, keys)
+    rules = policies.ask(cursor, (said.organization_id for said in sightings))
+    return lambda: Found(known(), rules())
 
 
 def resolve(
-    cursor: Cursor, known: dict[UUID, Known], fresh: Sequence[Sighting], now: datetime
+    cursor: Cursor, found: Found, fresh: Sequence[Sighting], now: datetime, *, defer: bool = False
 ) -> Plan:
-    """Take new sightings in; `known` is what `look_up` found for them and for repeated ones.
+    """Take new sightings in; `found` is what `look_up` found for them and for repeated ones.
 
-    Returns the plan as written; `plan.resolution(sighting)` says whose event each is. Raises
-    `LostRace` when another transaction changed the people concerned meanwhile.
+    Returns the plan as written; `plan.resolution(sighting)` says whose event each is. Its
+    `refusals` and what is `pending` are the caller's to store (`identity.refusals`,
+    `identity.work`). `defer`: all merges are pending. Raises `LostRace` when another transaction
+    changed the people concerned meanwhile.
     """
-    plan = _decide(known, fresh)
+    plan = _decide(found, fresh, defer=defer)
     if plan.touched:
         locked = plan.touched
-        _lock(cursor, locked)
-        concerned = [key for key, said in known.items() if said.person.id in plan.touched]
-        known = {**known, **_ask(cursor, _READ_LOCKED, concerned)()}
-        plan = _decide(known, fresh)
+        lock_people(cursor, locked)
+        found = _look_again(cursor, found, plan, now)
+        plan = _decide(found, fresh, defer=defer)
         if not plan.touched <= locked:
             raise LostRace
-    _write(cursor, plan, known, fresh, now)
+    _write(cursor, plan, found.known, fresh, now)
     return plan
 
 
-def _ask(
-    cursor: Cursor, sql: LiteralString, keys: Iterable[UUID]
-) -> Callable[[], dict[UUID, Known]]:
-    answer = cursor.ask(sql, keys=uuid_array(keys))
+def _decide(found: Found, fresh: Sequence[Sighting], *, defer: bool) -> Plan:
+    plan = Plan(found.known, found.policies, defer=defer)
+    plan.take_in(fresh)
+    return plan
+
+
+def _look_again(cursor: Cursor, found: Found, plan: Plan, now: datetime) -> Found:
+    """Read the people who are now locked; what limits them, where somebody gains anything."""
+    concerned = {key: said for key, said in found.known.items() if said.person.id in plan.touched}
+    answer = _ask(cursor, concerned)
+    limits = _ask_limits(cursor, concerned, plan, now) if plan.links or plan.collapses else list
+    again = answer()
+    people = {said.person.id: said.person for said in again.values()}
+    for id_, *limiting in limits():
+        if id_ in people:
+            _limit(people[id_], *limiting)
+    return Found({**found.known, **again}, found.policies)
+
+
+def _ask(cursor: Cursor, keys: Iterable[UUID]) -> Callable[[], dict[UUID, Known]]:
+    answer = cursor.ask(_READ, keys=uuid_array(keys))
     return lambda: _known(answer())
 
 
@@ -95,25 +147,38 @@ def _known(rows: Iterable[Row]) -> dict[UUID, Known]:
     """Make identifiers of rows; those of one person share one `Person`."""
     people: dict[UUID, Person] = {}
     known: dict[UUID, Known] = {}
-    for key, first, last, profile_id, *profile in rows:
+    for key, first, last, status, profile_id, *profile in rows:
         person = people.get(profile_id)
         if person is None:
-            kind, *span, has_crm_id = profile
-            person = people[profile_id] = Person(profile_id, kind, tuple(span), has_crm_id)
-        known[key] = Known(person, (first, last))
+            kind, *span = profile
+            person = people[profile_id] = Person(profile_id, kind, tuple(span))
+        known[key] = Known(person, (first, last), status)
     return known
 
 
-def _decide(known: Mapping[UUID, Known], fresh: Sequence[Sighting]) -> Plan:
-    plan = Plan(known)
-    plan.take_in(fresh)
-    return plan
+def _ask_limits(
+    cursor: Cursor, concerned: Mapping[UUID, Known], plan: Plan, now: datetime
+) -> Callable[[], list[Row]]:
+    kinds = {said.person.id: said.person.kind for said in concerned.values()}
+    losers = {collapse.loser.id for collapse in plan.collapses}
+    rows = (
+        {"id": id_, "is_anchor": kinds[id_] == ANCHOR, "may_move": id_ in losers}
+        for id_ in sorted(kinds)
+    )
+    return cursor.ask(_LIMITS, rows=json_rows(rows), large=LARGE, since=now - RECENT)
 
 
-def _lock(cursor: Cursor, people: Iterable[UUID]) -> None:
-    """Lock people until the commit, in one order for everybody."""
-    buckets = {profile_id.int % _BUCKETS for profile_id in people}
-    cursor.send(_LOCK, buckets=sorted(buckets))
+def _limit(  # noqa: PLR0913 - the columns
+    person: Person,
+    crm_ids: int,
+    emails: int,
+    phones: int,
+    recent: int,
+    is_large: bool,
+    barred: list[UUID],
+) -> None:
+    person.crm_ids, person.emails, person.phones = crm_ids, emails, phones
+    person.recent, person.is_large, person.barred = recent, is_large, frozenset(barred)
 
 
 def _write(
@@ -125,26 +190,26 @@ def _write(
 ) -> None:
     spans = seen.spans(plan, fresh)
     if plan.links:
-        _create(cursor, plan, spans)
+        _create(cursor, plan, spans, now)
     if plan.collapses:
-        merge.collapse(cursor, plan, now)
+        merge.collapse(cursor, plan.collapses, plan.links, now)
     seen.touch(cursor, known, spans, fresh)
 
 
-def _create(cursor: Cursor, plan: Plan, spans: Mapping[Person, Span]) -> None:
+def _create(cursor: Cursor, plan: Plan, spans: Mapping[Person, Span], now: datetime) -> None:
     """Insert new profiles with their identifiers, each already pointing at its final person."""
     profiles = [_profile_row(spans, *made) for made in plan.created]
     links = sorted(plan.links, key=lambda link: link.key.int)
-    cursor.send(
-        _CREATE, profiles=json_rows(profiles), identifiers=json_rows(map(_identifier_row, links))
-    )
+    identifiers = json_rows(map(_identifier_row, links))
+    cursor.send(_CREATE, profiles=json_rows(profiles), identifiers=identifiers, now=now)
 
 
 def _profile_row(
     spans: Mapping[Person, Span], person: Person, sighting: Sighting
 ) -> dict[str, object]:
     root = person.root
-    first, last = spans[root] if root is person else (sighting.seen_at, sighting.seen_at)
+    alone = (sighting.seen_at, sighting.seen_at)
+    first, last = spans.get(person, alone) if root is person else alone
     return {
         "id": person.id,
         "org_id": sighting.organization_id,
@@ -162,7 +227,9 @@ def _identifier_row(link: Link) -> dict[str, object]:
         "kind": link.identifier.kind,
         "value": link.identifier.value,
         "profile_id": link.person.root.id,
+        "home_id": link.person.id,
         "source_id": link.sighting.source_id,
-        "first_seen": link.sighting.seen_at,
-        "last_seen": link.sighting.seen_at,
+        "event_id": link.sighting.event_id,
+        "seen_at": link.sighting.seen_at,
+        "status": link.status,
     }

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import msgspec
 
-from identity.identifiers import Identifier
+from identity.identifiers import CRM_ID, EMAIL, PHONE, Identifier
 
 SHADOW, ANCHOR = "shadow", "anchor"
+ACTIVE, QUARANTINED, ERASED = "active", "quarantined", "erased"
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -28,6 +29,17 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     mentions: Mapping[UUID, Identifier]
     #: Whether the event changes attributes: its person is then locked.
     says_attributes: bool = False
+    #: Said by a secret key or a signed token; what a page says merges no anchors.
+    trusted: bool = True
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """What people say of profiles; in place of a sighting where no event did."""
+
+    organization_id: UUID
+    source_id: UUID | None = None
+    event_id: UUID | None = None
+    seen_at: datetime
 
 
 #: First and last seen.
@@ -41,7 +53,18 @@ class Person(msgspec.Struct, gc=False, eq=False):
     kind: str
     #: As the database has it; None for a new profile.
     span: Span | None = None
-    has_crm_id: bool = False
+    #: How many identifiers of a kind it has, and how many came in the last hour. Known only of
+    #: people who are locked: nothing is decided for good by those of others.
+    crm_ids: int = 0
+    emails: int = 0
+    phones: int = 0
+    recent: int = 0
+    #: Has so many identifiers that moving them is not for a request.
+    is_large: bool = False
+    #: Profiles that it must not become one with.
+    barred: frozenset[UUID] = frozenset()
+    #: Profiles that became part of it meanwhile.
+    absorbed: frozenset[UUID] = frozenset()
     #: Who this profile has become part of meanwhile.
     winner: Person | None = None
 
@@ -53,17 +76,45 @@ class Person(msgspec.Struct, gc=False, eq=False):
             person = person.winner
         return person
 
+    def count(self, kind: str) -> int:
+        """Return how many identifiers of an explicit kind it has; 0 for other kinds."""
+        name = _COUNTED.get(kind)
+        return getattr(self, name) if name else 0
+
+    def gain(self, kind: str, count: int = 1) -> None:
+        """Count identifiers that it is given."""
+        name = _COUNTED.get(kind)
+        if name:
+            setattr(self, name, getattr(self, name) + count)
+
+    def take_in(self, loser: Person) -> None:
+        """Make another person part of this one."""
+        loser.winner = self
+        self.absorbed |= loser.absorbed | {loser.id}
+        self.barred |= loser.barred
+        self.recent += 1
+        for kind in _COUNTED:
+            self.gain(kind, loser.count(kind))
+
+
+_COUNTED = {CRM_ID: "crm_ids", EMAIL: "emails", PHONE: "phones"}
+
 
 class Known(msgspec.Struct, frozen=True, gc=False):
     """An identifier as the database has it."""
 
     person: Person
     span: Span
+    status: str = ACTIVE
 
 
 class Resolution(msgspec.Struct, frozen=True, gc=False):
-    """Who an event belongs to, and which profiles it made part of that person."""
+    """Who an event belongs to, and which profiles it made part of that person.
+
+    `pending`: some will become part of it a moment later.
+    """
 
     profile_id: UUID
     kind: str
     merged: tuple[UUID, ...] = ()
+    pending: bool = False

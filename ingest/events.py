@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
 from ingest.record import Record
-from keystone.db import Cursor, json_rows
+from keystone.db import Cursor, json_rows, uuid_array
 
 # jsonb, unlike elsewhere: context and payload are then copied instead of parsed a second time.
 _INSERT = """
@@ -24,6 +24,7 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS new (
 ON CONFLICT (id, actor_key) DO NOTHING
 RETURNING id
 """
+_REMOVE = "DELETE FROM event WHERE id = ANY(%(ids)s::uuid[])"
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -63,6 +64,12 @@ def insert(
         return [id_ in inserted and first[id_] == index for index, id_ in enumerate(ids)]
 
     return is_new
+
+
+def remove(cursor: Cursor, ids: Collection[UUID]) -> None:
+    """Take back what this transaction inserted and must not keep; no statement for none."""
+    if ids:
+        cursor.send(_REMOVE, ids=uuid_array(ids))
 
 
 def _row(record: Record, id_: UUID, actor_key: UUID) -> _Row:

@@ -37,8 +37,9 @@ def keep(cursor: Cursor, record: Record, error: Exception, now: datetime) -> Out
         event_id=id_,
         now=now,
     )
-    tally.count(cursor, [(record, "failed")], now)
-    return Outcome(status="failed", event_id=id_, warnings=record.warnings, error=reason)
+    outcome = Outcome(status="failed", event_id=id_, warnings=record.warnings, error=reason)
+    tally.count(cursor, [(record, outcome)], now)
+    return outcome
 
 
 def _reason(error: Exception) -> FieldError:

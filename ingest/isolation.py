@@ -23,7 +23,8 @@ from keystone.db import ingest_transaction
 
 logger = logging.getLogger(__name__)
 
-RACES = 6
+#: Attempts; from this one on merges are left to `collapse_profiles`, and the event is stored.
+RACES, DEFER_FROM = 8, 5
 #: Faults that belong to one record, not to all that share its transaction.
 ISOLATED = frozenset({Fault.DATA, Fault.BUG})
 
@@ -68,7 +69,7 @@ def process_together(
         on_attempt()
         try:
             with ingest_transaction() as cursor:
-                return process(cursor, records, now)
+                return process(cursor, records, now, defer=attempt >= DEFER_FROM)
         except Exception as error:
             if classify(error) is not Fault.RACE:
                 raise

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from identity import protect, refusals, work
 from identity.attributes import Operation
 from identity.identifiers import STRENGTH, Identifier
 from identity.lineage import ProfileOperation, apply_operations
@@ -22,11 +23,14 @@ from keystone.clock import to_ms
 from keystone.db import Cursor
 
 
-def process(cursor: Cursor, records: Sequence[Record], now: datetime) -> list[Outcome]:
+def process(
+    cursor: Cursor, records: Sequence[Record], now: datetime, *, defer: bool = False
+) -> list[Outcome]:
     """Store records (1..5,000, of any organizations) and let them have their effect.
 
-    Returns one outcome a record, in order. Raises `psycopg.Error` for what PostgreSQL refuses
-    and `LostRace`; the transaction is then to be rolled back (`ingest.isolation`).
+    Returns one outcome a record, in order. `defer`: merges are left to `collapse_profiles`.
+    Raises `psycopg.Error` for what PostgreSQL refuses and `LostRace`; the transaction is then to
+    be rolled back (`ingest.isolation`).
     """
     identifiers = [_keyed(record, record.identifiers) for record in records]
     actor_keys = [next(iter(keyed)) for keyed in identifiers]
@@ -35,20 +39,28 @@ def process(cursor: Cursor, records: Sequence[Record], now: datetime) -> list[Ou
     sightings = [
         _sighting(*said) for said in zip(records, ids, actor_keys, identifiers, strict=True)
     ]
-    known = look_up(cursor, sightings)
-    new = stored()
-    fresh = [sighting for sighting, is_new in zip(sightings, new, strict=True) if is_new]
-    plan = resolve(cursor, known(), fresh, now)
-    people = [plan.resolution(sighting) for sighting in sightings]
+    look = look_up(cursor, sightings)
+    new, found = stored(), look()
+    suppressed = protect.suppressed(sightings, found.known)
+    events.remove(cursor, suppressed)
+    fresh = [
+        sighting
+        for sighting, is_new in zip(sightings, new, strict=True)
+        if is_new and sighting.event_id not in suppressed
+    ]
+    plan = resolve(cursor, found, fresh, now, defer=defer)
+    people = [
+        None if sighting.event_id in suppressed else plan.resolution(sighting)
+        for sighting in sightings
+    ]
     changes = apply_operations(cursor, _operations(records, sightings, people, new), now)
+    work.enqueue_merges(cursor, plan.pending, now)
     outcomes = [
-        _outcome(record, sighting, person, changes.get(sighting.event_id, 0))
-        if is_new
-        else _repeat(record, sighting, person)
+        _outcome(record, sighting, person, changes.get(sighting.event_id, 0), is_new=is_new)
         for record, sighting, person, is_new in zip(records, sightings, people, new, strict=True)
     ]
-    statuses = (outcome.status for outcome in outcomes)
-    tally.count(cursor, zip(records, statuses, strict=True), now)
+    tally.count(cursor, zip(records, outcomes, strict=True), now)
+    refusals.record(cursor, plan.refusals, found.policies, now)
     return outcomes
 
 
@@ -69,13 +81,14 @@ def _sighting(
         identifiers=identifiers,
         mentions=_keyed(record, record.mentions),
         says_attributes=bool(record.attributes),
+        trusted=not record.source.public,
     )
 
 
 def _operations(
     records: Sequence[Record],
     sightings: Sequence[Sighting],
-    people: Sequence[Resolution],
+    people: Sequence[Resolution | None],
     new: Sequence[bool],
 ) -> list[ProfileOperation]:
     return [
@@ -86,7 +99,7 @@ def _operations(
             op=_operation(record, sighting),
         )
         for record, sighting, person, is_new in zip(records, sightings, people, new, strict=True)
-        if is_new and record.attributes
+        if is_new and person and record.attributes
     ]
 
 
@@ -102,24 +115,19 @@ def _operation(record: Record, sighting: Sighting) -> Operation:
     )
 
 
-def _outcome(record: Record, sighting: Sighting, person: Resolution, changes: int) -> Outcome:
-    return Outcome(
-        status="stored",
-        event_id=sighting.event_id,
-        profile_id=person.profile_id,
-        profile_kind=person.kind,
-        merged_profile_ids=person.merged,
-        changes=changes,
-        warnings=record.warnings,
-    )
-
-
-def _repeat(record: Record, sighting: Sighting, person: Resolution) -> Outcome:
+def _outcome(
+    record: Record, sighting: Sighting, person: Resolution | None, changes: int, *, is_new: bool
+) -> Outcome:
     """A repeat answers the current person; it merged and changed nothing."""
+    if person is None:
+        return Outcome(status="dropped", event_id=sighting.event_id, reason="suppressed")
     return Outcome(
-        status="duplicate",
+        status="stored" if is_new else "duplicate",
         event_id=sighting.event_id,
         profile_id=person.profile_id,
         profile_kind=person.kind,
+        merged_profile_ids=person.merged if is_new else (),
+        is_pending=person.pending and is_new,
+        changes=changes if is_new else 0,
         warnings=record.warnings,
     )

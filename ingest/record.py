@@ -71,13 +71,15 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one record. `status`: stored, duplicate or failed."""
+    """What became of one record. `status`: stored, duplicate, dropped or failed."""
 
     status: str
     event_id: UUID
     profile_id: UUID | None = None
     profile_kind: str | None = None  # "shadow" or "anchor"
     merged_profile_ids: Sequence[UUID] = ()
+    is_pending: bool = False  # a part of the merge is left to `collapse_profiles`
     changes: int = 0
     warnings: tuple[str, ...] = ()
     error: FieldError | None = None  # only where status is "failed"
+    reason: str | None = None  # only where it is "dropped": one of DROP_REASONS

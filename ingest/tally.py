@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from ingest.record import Record
+from ingest.record import Outcome, Record
 from keystone.db import Cursor, json_rows
 from keystone.ids import new_id
 
@@ -18,12 +18,12 @@ FROM json_to_recordset(%(rows)s::json) AS new (
 """
 
 
-def count(cursor: Cursor, counted: Iterable[tuple[Record, str]], now: datetime) -> None:
-    """Append one row for each group of (record, outcome); outcome is stored, duplicate, failed
-    or `dropped:<reason>`.
+def count(cursor: Cursor, counted: Iterable[tuple[Record, Outcome]], now: datetime) -> None:
+    """Append one row for each group of key, door and outcome: stored, duplicate, failed or
+    `dropped:<reason>`.
     """
     counted = list(counted)
-    groups = Counter((record.source.key_id, record.door, outcome) for record, outcome in counted)
+    groups = Counter((record.source.key_id, record.door, _word(said)) for record, said in counted)
     organizations = {r.source.key_id: r.source.organization_id for r, _ in counted}
     rows = [
         {
@@ -38,3 +38,7 @@ def count(cursor: Cursor, counted: Iterable[tuple[Record, str]], now: datetime) 
         for (key_id, door, outcome), number in groups.items()
     ]
     cursor.send(_APPEND, rows=json_rows(rows))
+
+
+def _word(outcome: Outcome) -> str:
+    return f"dropped:{outcome.reason}" if outcome.reason else outcome.status

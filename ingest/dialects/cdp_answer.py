@@ -42,13 +42,15 @@ def _result(record: Record, outcome: Outcome, *, public: bool) -> dict[str, Any]
     duplicate = outcome.status == "duplicate"
     result = {"status": "processed", "event_id": str(outcome.event_id), "duplicate": duplicate}
     if public:
-        return result
+        return result  # not that somebody was erased either
+    if outcome.reason:
+        return {**result, "status": "dropped", "reason": outcome.reason}
     merged = [str(id_) for id_ in outcome.merged_profile_ids]
     result |= {
         "profile_id": str(outcome.profile_id),
         "profile_type": outcome.profile_kind,
         "merged": bool(merged),
-        "merge": "done" if merged else None,
+        "merge": "pending" if outcome.is_pending else "done" if merged else None,
         "merged_profile_ids": merged,
         "changes": outcome.changes,
         "order": None,

@@ -52,7 +52,9 @@ class Person:
             kind="anonymous_id",
             value=self.key.hex,
             profile=self.profile,
+            home_id=self.profile.id,
             source_id=uuid4(),
+            linked_at=NOW,
             first_seen=NOW,
             last_seen=NOW,
         )

@@ -50,6 +50,8 @@ def store_identifier(
         kind=name.kind,
         value=name.value,
         profile=profile,
+        home_id=profile.id,
+        linked_at=MORNING,
         source_id=uuid4(),
         **{**seen, **fields},
     )

@@ -40,8 +40,9 @@ class World:
         self.people: dict[str, Person] = {}
         self.known: dict[UUID, Known] = {}
         for name, (kind, identifiers) in people.items():
-            has_crm_id = any(said.kind == CRM_ID for said in identifiers)
-            person = self.people[name] = Person(new_id(), kind, (NOW, NOW), has_crm_id)
+            person = self.people[name] = Person(new_id(), kind, (NOW, NOW))
+            for said in identifiers:
+                person.gain(said.kind)
             self.known |= {said.key(SECRET): Known(person, (NOW, NOW)) for said in identifiers}
 
     def take_in(self, *sightings: Sighting) -> Plan:

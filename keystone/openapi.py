@@ -24,8 +24,10 @@ from drf_spectacular.utils import (
 
 from keystone.paging import LIMIT_DEFAULT, LIMIT_MAX
 from keystone.reading import FieldError, ReadView
+from keystone.writing import WriteView
 
 V = TypeVar("V", bound=type[ReadView])
+W = TypeVar("W", bound=type[WriteView])
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):
@@ -73,9 +75,11 @@ PAGING = (
 _STATUSES = {
     400: "The cursor is none of ours.",
     401: "No valid key.",
-    403: "The key lacks the scope `viewer`, or is not for pages of this origin.",
+    403: "The key lacks the scope, or is not for pages of this origin.",
     404: "Nothing is here, or it is another organization's.",
-    422: "A parameter makes no sense; `errors` says which.",
+    409: "What is stored speaks against it; `code` says what.",
+    413: "The body is too large.",
+    422: "A parameter or field makes no sense; `errors` says which.",
     503: "PostgreSQL is away; come again.",
 }
 
@@ -87,22 +91,56 @@ def describe(
 
     `errors`: the statuses it has besides 401, 403 and 503. The words are the view's docstring.
     """
-    statuses = sorted({401, 403, 503, *map(int, errors.split())})
-    refusals = {status: OpenApiResponse(ErrorAnswer, _STATUSES[status]) for status in statuses}
 
     def described(view: V) -> V:
-        summary, _, text = (inspect.getdoc(view) or "").partition("\n\n")
         schema = extend_schema(
             operation_id=operation,
-            summary=summary.rstrip("."),
-            description=text or summary,
             parameters=list(parameters),
-            responses={200: OpenApiResponse(answer, inspect.getdoc(answer) or ""), **refusals},
-            tags=[view.tag],
+            responses=_responses(answer, "200", errors),
+            **_words(view),
         )
         return extend_schema_view(get=schema)(view)
 
     return described
+
+
+def describe_write(
+    operation: str,
+    answer: type[msgspec.Struct],
+    *parameters: OpenApiParameter,
+    body: type[msgspec.Struct] | None = None,
+    statuses: str = "200",
+    errors: str = "",
+) -> Callable[[W], W]:
+    """Describe a `WriteView` as `describe` does; `statuses`: those that come with `answer`."""
+
+    def described(view: W) -> W:
+        schema = extend_schema(
+            operation_id=operation,
+            parameters=list(parameters),
+            request={"application/json": body} if body else None,
+            responses=_responses(answer, statuses, errors),
+            **_words(view),
+        )
+        return extend_schema_view(post=schema)(view)
+
+    return described
+
+
+def _words(view: type[ReadView] | type[WriteView]) -> dict[str, Any]:
+    summary, _, text = (inspect.getdoc(view) or "").partition("\n\n")
+    return {"summary": summary.rstrip("."), "description": text or summary, "tags": [view.tag]}
+
+
+def _responses(
+    answer: type[msgspec.Struct], statuses: str, errors: str
+) -> dict[int, OpenApiResponse]:
+    refused = sorted({401, 403, 503, *map(int, errors.split())})
+    said = OpenApiResponse(answer, inspect.getdoc(answer) or "")
+    return {
+        **{int(status): said for status in statuses.split()},
+        **{status: OpenApiResponse(ErrorAnswer, _STATUSES[status]) for status in refused},
+    }
 
 
 def _component(name: str, schema: dict[str, Any]) -> ResolvedComponent:

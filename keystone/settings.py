@@ -109,6 +109,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "keystone",
     "identity",
+    "orders",
     "ingest",
     "keystone.people",
 ]

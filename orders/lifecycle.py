@@ -1,0 +1,267 @@
+"""Pure: how what events say adds up to an order, whatever the order of arrival (keystone.md §7).
+
+An order is the fold of its operations in the order (event time, event id).
+
+| operation | status | lines |
+|---|---|---|
+| cart, none | incomplete if new | a list replaces |
+| add, remove | incomplete if new | that line: quantity + or −, gone at 0 |
+| placed | incomplete, completed if paid; `placed_at` | a list replaces |
+| completed | completed, but not after a refund; after a cancellation only when later | a list replaces |
+| updated | incomplete if new | a list replaces |
+| refunded | refunded, or partially_refunded below the total | kept |
+| cancelled | cancelled | kept |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+import msgspec
+
+from orders.names import Effect
+from orders.says import Line, Money, Said
+
+INCOMPLETE, COMPLETED, CANCELLED = "incomplete", "completed", "cancelled"
+REFUNDED, PARTIALLY_REFUNDED = "refunded", "partially_refunded"
+STATUSES = (INCOMPLETE, COMPLETED, CANCELLED, REFUNDED, PARTIALLY_REFUNDED)
+
+HISTORY_MAX, OTHERS_MAX = 100, 20
+ZERO = Decimal(0)
+#: After one of these somebody who does not go on has abandoned a cart.
+_SHOPPING = frozenset({Effect.CART, Effect.ADD, Effect.REMOVE})
+_REPLACES = frozenset({Effect.NONE, Effect.CART, Effect.PLACED, Effect.COMPLETED, Effect.UPDATED})
+#: What a page's source must not do (DESIGN §5, Protection).
+_NEEDS_TRUST = frozenset({Effect.REFUNDED, Effect.CANCELLED})
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one event said of an order or cart, and its place in the fold."""
+
+    event_id: UUID
+    occurred_at: datetime
+    actor_key: UUID | None = None  # None: of somebody who was erased
+    effect: Effect = Effect.NONE
+    is_paid: bool = False
+    lines: list[Line] | None = None
+    money: Money = Money()
+    currency: str = ""
+
+    @property
+    def place(self) -> tuple[datetime, UUID]:
+        """Return what the fold goes by."""
+        return self.occurred_at, self.event_id
+
+
+class Step(msgspec.Struct, frozen=True):
+    """The order's status became another."""
+
+    status: str
+    occurred_at: datetime
+    event_id: UUID
+
+
+class State(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """An order as its operations say; plain JSON when stored."""
+
+    stage: str = ""  # incomplete, completed, cancelled, refunded; partly or not is in the figures
+    lines: list[Line] = []
+    #: Of the last operation that gave any of total, revenue, value.
+    basis: Money = Money()
+    money: Money = Money()  # subtotal, tax, shipping, discount: each as last given
+    currency: str = ""
+    refunded: Decimal = ZERO
+    is_refunded_whole: bool = False
+    created_at: datetime | None = None
+    placed_at: datetime | None = None
+    completed_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    owner: UUID | None = None  # the actor key that made it
+    others: list[UUID] = []  # who else spoke of it
+    history: list[Step] = []
+    last: tuple[datetime, UUID] | None = None
+    is_shopping: bool = False  # the last operation was a cart's or checkout's
+
+    @property
+    def total(self) -> Decimal | None:
+        """Return the total given, else revenue + shipping + tax, else value, else Σ lines."""
+        if self.basis.total is not None:
+            return self.basis.total
+        if self.basis.revenue is not None:
+            return self.basis.revenue + (self.money.shipping or ZERO) + (self.money.tax or ZERO)
+        if self.basis.value is not None:
+            return self.basis.value
+        prices = [line.price * line.quantity for line in self.lines if line.price is not None]
+        return sum(prices, ZERO) if prices else None
+
+    @property
+    def refunded_total(self) -> Decimal:
+        """Return what was given back: for a refund without an amount everything."""
+        return (self.total or self.refunded) if self.is_refunded_whole else self.refunded
+
+    @property
+    def status(self) -> str:
+        """Return the status as people see it."""
+        if self.stage != REFUNDED or self.is_refunded_whole:
+            return self.stage
+        total = self.total
+        return REFUNDED if total is not None and self.refunded >= total else PARTIALLY_REFUNDED
+
+
+def operation(
+    said: Said, *, event_id: UUID, occurred_at: datetime, actor_key: UUID, trusted: bool
+) -> Operation:
+    """Make an operation of what an event said.
+
+    What is said by a page neither cancels nor refunds: `said.warnings` tells so.
+    """
+    effect = said.effect
+    if effect in _NEEDS_TRUST and not trusted:
+        said.warnings.append(f"an order is not {effect.value} by a public key: ignored")
+        return Operation(event_id=event_id, occurred_at=occurred_at, actor_key=actor_key)
+    return Operation(
+        event_id=event_id,
+        occurred_at=occurred_at,
+        actor_key=actor_key,
+        effect=effect,
+        is_paid=said.is_paid,
+        lines=said.lines,
+        money=said.money,
+        currency=said.currency,
+    )
+
+
+def fold(operations: Iterable[Operation]) -> State:
+    """Return the order that the operations add up to, whatever order they come in."""
+    state = State()
+    for each in sorted(operations, key=lambda each: each.place):
+        apply(state, each)
+    return state
+
+
+def is_next(state: State, operation: Operation) -> bool:
+    """Say whether an operation comes after everything in `state`; else fold all of them again."""
+    return state.last is None or state.last < operation.place
+
+
+def apply(state: State, operation: Operation) -> None:
+    """Add the next operation, in place."""
+    before = state.status
+    if state.created_at is None:
+        state.created_at = operation.occurred_at
+    _own(state, operation.actor_key)
+    _take_money(state, operation)
+    _take_lines(state, operation)
+    _move(state, operation)
+    state.last = operation.place
+    state.is_shopping = operation.effect in _SHOPPING
+    if state.status != before and len(state.history) < HISTORY_MAX:
+        step = Step(state.status, operation.occurred_at, operation.event_id)
+        state.history = [*state.history, step]
+
+
+def _own(state: State, actor_key: UUID | None) -> None:
+    if state.owner is None:
+        state.owner = actor_key
+    elif actor_key and actor_key not in (state.owner, *state.others):
+        state.others = [*state.others, actor_key][:OTHERS_MAX]
+
+
+def _take_money(state: State, operation: Operation) -> None:
+    state.currency = operation.currency or state.currency
+    if operation.effect in (Effect.REFUNDED, Effect.ADD, Effect.REMOVE):
+        # Its figures are those of the refund, or of one product.
+        if operation.effect is not Effect.REFUNDED:
+            state.basis = Money()
+        return
+    said = operation.money
+    if (said.total, said.revenue, said.value) != (None, None, None):
+        state.basis = Money(total=said.total, revenue=said.revenue, value=said.value)
+    elif operation.lines is not None and operation.effect in _REPLACES:
+        state.basis = Money()  # it was that of other lines
+    state.money = Money(
+        subtotal=_newer(said.subtotal, state.money.subtotal),
+        tax=_newer(said.tax, state.money.tax),
+        shipping=_newer(said.shipping, state.money.shipping),
+        discount=_newer(said.discount, state.money.discount),
+    )
+
+
+def _newer(said: Decimal | None, known: Decimal | None) -> Decimal | None:
+    return known if said is None else said
+
+
+def _take_lines(state: State, operation: Operation) -> None:
+    if operation.lines is None:
+        return
+    if operation.effect in _REPLACES:
+        state.lines = _summed(operation.lines)
+    elif operation.effect is Effect.ADD:
+        state.lines = _summed([*state.lines, *operation.lines])
+    elif operation.effect is Effect.REMOVE:
+        taken = [msgspec.structs.replace(each, quantity=-each.quantity) for each in operation.lines]
+        present = {_article(line) for line in state.lines}
+        state.lines = _summed([*state.lines, *(e for e in taken if _article(e) in present)])
+
+
+def _article(line: Line) -> tuple[str, str]:
+    return line.product_id, line.variant
+
+
+def _summed(lines: Iterable[Line]) -> list[Line]:
+    """Bring lines of one article together; the newest name and price stand; none at 0 or below."""
+    summed: dict[tuple[str, str], Line] = {}
+    for line in lines:
+        known = summed.get(_article(line))
+        if known is not None:
+            line = Line(
+                product_id=line.product_id,
+                quantity=known.quantity + line.quantity,
+                variant=line.variant,
+                name=line.name or known.name,
+                price=_newer(line.price, known.price),
+            )
+        summed[_article(line)] = line
+    return [line for line in summed.values() if line.quantity > 0]
+
+
+def _move(state: State, operation: Operation) -> None:
+    at, effect = operation.occurred_at, operation.effect
+    if effect is Effect.PLACED:
+        state.placed_at = state.placed_at or at
+    if effect is Effect.COMPLETED or (effect is Effect.PLACED and operation.is_paid):
+        _complete(state, at)
+    elif effect is Effect.REFUNDED:
+        state.stage = REFUNDED
+        amount = _refund_of(operation)
+        state.is_refunded_whole = state.is_refunded_whole or amount is None
+        state.refunded += amount or ZERO
+    elif effect is Effect.CANCELLED:
+        state.stage, state.cancelled_at = CANCELLED, at
+    elif not state.stage:
+        state.stage = INCOMPLETE
+
+
+def _complete(state: State, at: datetime) -> None:
+    if state.stage == CANCELLED:
+        if state.cancelled_at is not None and at <= state.cancelled_at:
+            return
+        state.cancelled_at = None
+    if state.stage != REFUNDED:
+        state.stage = COMPLETED
+    state.completed_at = state.completed_at or at
+
+
+def _refund_of(operation: Operation) -> Decimal | None:
+    """Return the amount of a refund; None: all of it."""
+    said = operation.money
+    for amount in (said.total, said.revenue, said.value):
+        if amount is not None:
+            return amount
+    prices = [
+        line.price * line.quantity for line in operation.lines or () if line.price is not None
+    ]
+    return sum(prices, ZERO) if prices else None

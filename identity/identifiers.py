@@ -66,7 +66,8 @@ class Identifier(msgspec.Struct, frozen=True, gc=False):
         It is uniqueness, tenancy, index limit and distribution key in one column (DESIGN §4).
         """
         name = f"{self.kind}\0{self.value}".encode()
-        return UUID(bytes=blake2b(name, digest_size=16, key=secret).digest())
+        digest = blake2b(name, digest_size=16, key=secret).digest()
+        return msgspec.convert(digest, UUID)  # a third of the time of UUID(bytes=…)
 
 
 class Unusable(ValueError):

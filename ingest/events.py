@@ -3,45 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
 from uuid import UUID
 
-import msgspec
-
 from ingest.record import Record
-from keystone.db import Cursor, json_rows, uuid_array
+from keystone.db import Column, Cursor, jsonbs, moments, texts, uuid_array, uuids
 
-# jsonb, unlike elsewhere: context and payload are then copied instead of parsed a second time.
+# Answers the ids that were there already: mostly none, so nothing is read that is known anyway.
 _INSERT = """
-INSERT INTO event (id, actor_key, org_id, session_id, dialect, source_id, kind, type, name, url,
-                   occurred_at, received_at, context, payload)
-SELECT id, actor_key, org_id, session_id, dialect, source_id, kind, type, name, url,
-       occurred_at, received_at, context, payload
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS new (
-    id uuid, actor_key uuid, org_id uuid, session_id uuid, dialect text, source_id uuid,
-    kind text, type text, name text, url text, occurred_at timestamptz,
-    received_at timestamptz, context jsonb, payload jsonb)
-ON CONFLICT (id, actor_key) DO NOTHING
-RETURNING id
+WITH stored AS (
+    INSERT INTO event (id, actor_key, org_id, dialect, source_id, kind, type, name, url,
+                       occurred_at, received_at, context, payload)
+    SELECT * FROM unnest(
+        %(id)s::uuid[], %(actor_key)s::uuid[], %(org_id)s::uuid[], %(dialect)s::text[],
+        %(source_id)s::uuid[], %(kind)s::text[], %(type)s::text[], %(name)s::text[],
+        %(url)s::text[], %(occurred_at)s::timestamptz[], %(received_at)s::timestamptz[],
+        %(context)s::jsonb[], %(payload)s::jsonb[])
+    ON CONFLICT (id, actor_key) DO NOTHING
+    RETURNING id
+)
+SELECT id FROM unnest(%(id)s::uuid[]) AS sent (id) WHERE id NOT IN (SELECT id FROM stored)
 """
 _REMOVE = "DELETE FROM event WHERE id = ANY(%(ids)s::uuid[])"
-
-
-class _Row(msgspec.Struct, gc=False):
-    id: UUID
-    actor_key: UUID
-    org_id: UUID
-    dialect: str
-    source_id: UUID
-    kind: str
-    type: str
-    name: str
-    url: str
-    occurred_at: datetime
-    received_at: datetime
-    context: msgspec.Raw
-    payload: msgspec.Raw
-    session_id: UUID | None = None
 
 
 def insert(
@@ -56,12 +38,17 @@ def insert(
     for index, id_ in enumerate(ids):
         first.setdefault(id_, index)
     by_id = sorted(first.items(), key=lambda item: item[0].int)
-    rows = [_row(records[index], id_, actor_keys[index]) for id_, index in by_id]
-    answer = cursor.ask(_INSERT, rows=json_rows(rows))
+    rows = [records[index] for _, index in by_id]
+    answer = cursor.ask(
+        _INSERT,
+        id=uuids(id_ for id_, _ in by_id),
+        actor_key=uuids(actor_keys[index] for _, index in by_id),
+        **_columns(rows),
+    )
 
     def is_new() -> list[bool]:
-        inserted = {row[0] for row in answer()}
-        return [id_ in inserted and first[id_] == index for index, id_ in enumerate(ids)]
+        repeated = {row[0] for row in answer()}
+        return [id_ not in repeated and first[id_] == index for index, id_ in enumerate(ids)]
 
     return is_new
 
@@ -72,19 +59,17 @@ def remove(cursor: Cursor, ids: Collection[UUID]) -> None:
         cursor.send(_REMOVE, ids=uuid_array(ids))
 
 
-def _row(record: Record, id_: UUID, actor_key: UUID) -> _Row:
-    return _Row(
-        id=id_,
-        actor_key=actor_key,
-        org_id=record.source.organization_id,
-        dialect=record.dialect,
-        source_id=record.source.key_id,
-        kind=record.kind,
-        type=record.type,
-        name=record.name,
-        url=record.url,
-        occurred_at=record.occurred_at,
-        received_at=record.received_at,
-        context=msgspec.Raw(record.context),
-        payload=msgspec.Raw(record.payload),
-    )
+def _columns(records: Sequence[Record]) -> dict[str, Column]:
+    return {
+        "org_id": uuids(record.source.organization_id for record in records),
+        "dialect": texts(record.dialect for record in records),
+        "source_id": uuids(record.source.key_id for record in records),
+        "kind": texts(record.kind for record in records),
+        "type": texts(record.type for record in records),
+        "name": texts(record.name for record in records),
+        "url": texts(record.url for record in records),
+        "occurred_at": moments(record.occurred_at for record in records),
+        "received_at": moments(record.received_at for record in records),
+        "context": jsonbs(record.context for record in records),
+        "payload": jsonbs(record.payload for record in records),
+    }

@@ -113,7 +113,7 @@ def start_postgresql(
         "listen_addresses": "",
         "unix_socket_directories": cluster.owned_folder(sockets(var), user),
         "max_connections": max_connections,
-        "shared_buffers": "128MB",
+        "shared_buffers": "256MB",
         "max_wal_size": "2GB",  # ingest writes steadily: the fewer checkpoints, the less it writes
         "checkpoint_timeout": "15min",
         "random_page_cost": "1.1",

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from identity import protect, refusals, work
 from identity.attributes import Operation
 from identity.identifiers import STRENGTH, Identifier
@@ -21,14 +23,31 @@ from ingest import events, receipts, tally
 from ingest.record import Outcome, Record
 from keystone.clock import to_ms
 from keystone.db import Cursor
+from orders import apply as orders
+from orders.says import is_about_orders
+
+
+class _Case(msgspec.Struct, gc=False):
+    """One record on its way."""
+
+    record: Record
+    sighting: Sighting
+    is_new: bool  # stored just now: everything else has had its effect, or must have none
+    person: Resolution | None = None  # None: somebody who was erased
 
 
 def process(
-    cursor: Cursor, records: Sequence[Record], now: datetime, *, defer: bool = False
+    cursor: Cursor,
+    records: Sequence[Record],
+    now: datetime,
+    *,
+    careful: bool = False,
+    defer: bool = False,
 ) -> list[Outcome]:
     """Store records (1..5,000, of any organizations) and let them have their effect.
 
-    Returns one outcome a record, in order. `defer`: merges are left to `collapse_profiles`.
+    Returns one outcome a record, in order. `careful`: after a lost race, see `identity.resolve`.
+    `defer`: merges are left to `collapse_profiles`.
     Raises `psycopg.Error` for what PostgreSQL refuses and `LostRace`; the transaction is then to
     be rolled back (`ingest.isolation`).
     """
@@ -36,28 +55,24 @@ def process(
     actor_keys = [next(iter(keyed)) for keyed in identifiers]
     ids = receipts.settle(cursor, records, actor_keys)
     stored = events.insert(cursor, records, ids, actor_keys)
-    sightings = [
-        _sighting(*said) for said in zip(records, ids, actor_keys, identifiers, strict=True)
-    ]
+    sightings = list(map(_sighting, records, ids, actor_keys, identifiers))
     look = look_up(cursor, sightings)
-    new, found = stored(), look()
-    suppressed = protect.suppressed(sightings, found.known)
-    events.remove(cursor, suppressed)
-    fresh = [
-        sighting
-        for sighting, is_new in zip(sightings, new, strict=True)
-        if is_new and sighting.event_id not in suppressed
-    ]
-    plan = resolve(cursor, found, fresh, now, defer=defer)
-    people = [
-        None if sighting.event_id in suppressed else plan.resolution(sighting)
-        for sighting in sightings
-    ]
-    changes = apply_operations(cursor, _operations(records, sightings, people, new), now)
+    cases = list(map(_Case, records, sightings, stored()))
+    found = look()
+    erased = protect.suppressed(sightings, found.known)
+    events.remove(cursor, erased)
+    new = [case for case in cases if case.is_new and case.sighting.event_id not in erased]
+    fresh = [case.sighting for case in new]
+    plan = resolve(cursor, found, fresh, now, careful=careful, defer=defer)
+    for case in cases:
+        if case.sighting.event_id not in erased:
+            case.person = plan.resolution(case.sighting)
+    changes = apply_operations(cursor, [_said(case) for case in new if case.record.attributes], now)
     work.enqueue_merges(cursor, plan.pending, now)
+    bought = orders.apply_facts(cursor, [_fact(case) for case in new if _is_about_orders(case)])
     outcomes = [
-        _outcome(record, sighting, person, changes.get(sighting.event_id, 0), is_new=is_new)
-        for record, sighting, person, is_new in zip(records, sightings, people, new, strict=True)
+        _outcome(case, changes.get(id_, 0), bought.get(id_))
+        for id_, case in zip(ids, cases, strict=True)
     ]
     tally.count(cursor, zip(records, outcomes, strict=True), now)
     refusals.record(cursor, plan.refusals, found.policies, now)
@@ -85,22 +100,16 @@ def _sighting(
     )
 
 
-def _operations(
-    records: Sequence[Record],
-    sightings: Sequence[Sighting],
-    people: Sequence[Resolution | None],
-    new: Sequence[bool],
-) -> list[ProfileOperation]:
-    return [
-        ProfileOperation(
-            profile_id=person.profile_id,
-            organization_id=sighting.organization_id,
-            source_id=sighting.source_id,
-            op=_operation(record, sighting),
-        )
-        for record, sighting, person, is_new in zip(records, sightings, people, new, strict=True)
-        if is_new and person and record.attributes
-    ]
+def _said(case: _Case) -> ProfileOperation:
+    sighting = case.sighting
+    person = case.person
+    assert person is not None, "a new case has a person"
+    return ProfileOperation(
+        profile_id=person.profile_id,
+        organization_id=sighting.organization_id,
+        source_id=sighting.source_id,
+        op=_operation(case.record, sighting),
+    )
 
 
 def _operation(record: Record, sighting: Sighting) -> Operation:
@@ -115,19 +124,39 @@ def _operation(record: Record, sighting: Sighting) -> Operation:
     )
 
 
-def _outcome(
-    record: Record, sighting: Sighting, person: Resolution | None, changes: int, *, is_new: bool
-) -> Outcome:
+def _is_about_orders(case: _Case) -> bool:
+    record = case.record
+    return is_about_orders(record.kind, record.name, record.payload)
+
+
+def _fact(case: _Case) -> orders.Fact:
+    record, sighting = case.record, case.sighting
+    return orders.Fact(
+        organization_id=sighting.organization_id,
+        event_id=sighting.event_id,
+        actor_key=sighting.actor_key,
+        occurred_at=record.occurred_at,
+        trusted=sighting.trusted,
+        kind=record.kind,
+        name=record.name,
+        payload=record.payload,
+    )
+
+
+def _outcome(case: _Case, changes: int, bought: orders.Effect | None) -> Outcome:
     """A repeat answers the current person; it merged and changed nothing."""
+    record, person, is_new = case.record, case.person, case.is_new
+    event_id = case.sighting.event_id
     if person is None:
-        return Outcome(status="dropped", event_id=sighting.event_id, reason="suppressed")
+        return Outcome(status="dropped", event_id=event_id, reason="suppressed")
     return Outcome(
         status="stored" if is_new else "duplicate",
-        event_id=sighting.event_id,
+        event_id=event_id,
         profile_id=person.profile_id,
         profile_kind=person.kind,
         merged_profile_ids=person.merged if is_new else (),
         is_pending=person.pending and is_new,
         changes=changes if is_new else 0,
-        warnings=record.warnings,
+        order=bought.order if bought and is_new else None,
+        warnings=(*record.warnings, *bought.warnings) if bought else record.warnings,
     )

@@ -11,6 +11,7 @@ import msgspec
 
 from identity.identifiers import Identifier
 from keystone.source import Source
+from orders.lifecycle import Touched
 
 #: Why a record that was answered OK is not kept (DESIGN §2, promise 6). Closed.
 DROP_REASONS = ("late", "bot", "suspended", "suppressed", "over_limit")
@@ -80,6 +81,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     merged_profile_ids: Sequence[UUID] = ()
     is_pending: bool = False  # a part of the merge is left to `collapse_profiles`
     changes: int = 0
+    order: Touched | None = None
     warnings: tuple[str, ...] = ()
     error: FieldError | None = None  # only where status is "failed"
     reason: str | None = None  # only where it is "dropped": one of DROP_REASONS

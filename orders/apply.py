@@ -1,16 +1,17 @@
 """Brings orders in line with what new events say of them, for a whole batch at once.
 
-1. Read what the events say (`orders.says`, pure). None of it about orders: no statement at all.
-2. Lock carts, then orders; store the operations.
-3. An order whose operations come in event-time order takes them as it is; any other is folded
+1. Read what the events say (`orders.says`, pure), and ask what is known of the products.
+2. Store the operations.
+3. Lock carts, then checkouts, then orders, and follow what each has become to the next: whose
+   operations have changed is then known, and nobody else changes them.
+4. An order whose operations come in event-time order takes them as it is; any other is folded
    again from all of its operations, and from those of the carts that became it.
-4. Write orders and their lines, and provision the products that nobody knew.
+5. Write orders and their lines, and provision the products that nobody knew.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -18,21 +19,22 @@ import msgspec
 
 from keystone.db import Cursor
 from orders import operations, products, rows
-from orders.keys import key_of
-from orders.lifecycle import Operation, apply, fold, is_next, operation
-from orders.operations import Stored
+from orders.keys import CART, CHECKOUT, ORDER, PRODUCT, key_of
+from orders.lifecycle import OPERATIONS_MAX, State, Touched, apply, fold, is_next, operation
+from orders.operations import Point, Stored
 from orders.products import Mention
 from orders.rows import OrderRow
-from orders.says import Said, is_about_orders, read
+from orders.says import Said, read
 
-#: More operations of one order or cart are not for a request: `update_order_lifecycle` folds them.
+#: An order of more operations is not folded again in a request: `update_order_lifecycle` does.
 HISTORY_MAX = 2_000
 
+#: Lowest first: what is of one kind becomes part of what is of a later one.
+_KINDS = (CART, CHECKOUT, ORDER)
 _LOCK = (
-    "SELECT pg_advisory_xact_lock(1802661752 + %(level)s, b) FROM unnest(%(buckets)s::int[]) AS b"
+    "SELECT pg_advisory_xact_lock(1802661752 + %(kind)s, b) FROM unnest(%(buckets)s::int[]) AS b"
 )
 _BUCKETS = 1_024
-_CARTS, _ORDERS = 0, 1
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -49,112 +51,111 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Effect(msgspec.Struct, frozen=True):
-    """What an event did: to which order, if it named one, and what could not be used."""
+    """What an event did: the order that it named, if any, and what could not be used."""
 
-    order_id: str | None
-    status: str | None
-    created: bool
+    order: Touched | None = None
     warnings: tuple[str, ...] = ()
 
 
-def apply_facts(cursor: Cursor, facts: Iterable[Fact], now: datetime) -> dict[UUID, Effect]:
-    """Take new events in; returns by event id what those did that are about orders or products.
+def apply_facts(cursor: Cursor, facts: Iterable[Fact]) -> dict[UUID, Effect]:
+    """Take in new events that are about orders or products (`says.is_about_orders`).
 
-    Statements: none where no event is, else a constant number.
+    Returns by event id what each did. Statements: none for no events, else a constant number.
     """
-    said = [
-        (fact, read(fact.kind, fact.name, _payload(fact.payload)))
-        for fact in facts
-        if is_about_orders(fact.kind, fact.name, fact.payload)
-    ]
-    if not said:
-        return {}
+    said = [(fact, read(fact.kind, fact.name, _payload(fact.payload))) for fact in facts]
+    mentions = [mention for fact, each in said for mention in _mentions(fact, each)]
+    known = products.look_up(cursor, mentions) if mentions else None
     stored = [each for each in (_stored(*one) for one in said) if each]
-    written = _bring_in_line(cursor, stored, _named(said)) if stored else {}
-    products.provision(
-        cursor,
-        (
-            Mention(fact.organization_id, fact.occurred_at, product)
-            for fact, each in said
-            for product in each.products
-        ),
-    )
-    return {fact.event_id: _effect(fact, each, written) for fact, each in said}
+    orders = _bring_in_line(cursor, stored, _named(said)) if stored else {}
+    if known:
+        products.provision(cursor, mentions, known())
+    return {fact.event_id: _effect(fact, each, orders) for fact, each in said}
 
 
-def refold(cursor: Cursor, organizations: Mapping[UUID, tuple[UUID, str]], most: int) -> None:
-    """Fold orders again from all of their operations. `organizations`: (organization, external id)
-    by order id.
-    """
-    _lock(cursor, _ORDERS, organizations)
-    known = rows.read(cursor, organizations)
-    _write(cursor, _folded(cursor, organizations, known, most))
+def refold(cursor: Cursor, order_id: UUID) -> None:
+    """Fold a stale order again, however long its history is; another is left alone."""
+    _lock(cursor, ORDER, [order_id])
+    order = rows.read(cursor, [order_id]).get(order_id)
+    if order is None or not order.is_stale:
+        return
+    order.state, order.is_stale = State(), False
+    while order.state.operations < OPERATIONS_MAX:
+        page = operations.history(cursor, [order_id], HISTORY_MAX, order.state.last)
+        for each in page[order_id]:
+            apply(order.state, each)
+        if len(page[order_id]) < HISTORY_MAX:
+            break
+    rows.write(cursor, [order])
 
 
 def _bring_in_line(
-    cursor: Cursor, stored: Sequence[Stored], named: Mapping[UUID, tuple[UUID, str]]
-) -> dict[UUID, OrderRow]:
-    """Store operations and return by key the orders as they are now."""
-    carts = {key for each in stored for key in (each.key, *_children(each))} - named.keys()
-    if carts:
-        _lock(cursor, _CARTS, carts)
+    cursor: Cursor, stored: Sequence[Stored], named: Mapping[UUID, OrderRow]
+) -> Mapping[UUID, OrderRow]:
+    """Store operations; return by key the orders as they are now.
+
+    `named`: the orders that events name, as if nobody had spoken of them.
+    """
     operations.append(cursor, stored)
-    joined = operations.orders_of_carts(cursor, carts)() if carts else set()
-    _lock(cursor, _ORDERS, joined | named.keys())
-    known = rows.read(cursor, joined | named.keys())
-    owners = {**{id_: row.names for id_, row in known.items()}, **named}
-    late = joined | {parent for each in stored for _, parent in each.joins if parent in named}
-    changed = {}
-    for id_, fresh in _by_order(stored, owners.keys() - late).items():
-        row = known.get(id_) or rows.new(id_, *owners[id_])
-        if is_next(row.state, fresh[0]) and not row.is_stale:
-            for each in fresh:
-                apply(row.state, each)
-            changed[id_] = row
-        else:
-            late.add(id_)
-    changed |= _folded(cursor, {id_: owners[id_] for id_ in late}, known, HISTORY_MAX)
-    _write(cursor, changed)
-    return changed
-
-
-def _by_order(stored: Iterable[Stored], orders: Set[UUID]) -> dict[UUID, list[Operation]]:
-    """Return the new operations of orders, each in event-time order."""
-    found: defaultdict[UUID, list[Operation]] = defaultdict(list)
+    followed = _follow(cursor, stored)
+    _lock(cursor, ORDER, followed | named.keys())
+    orders = {**named, **rows.read(cursor, followed | named.keys())}
+    late = (followed & orders.keys()) | {each.key for each in stored if each.parts}
     for each in sorted(stored, key=lambda each: each.operation.place):
-        if each.key in orders:
-            found[each.key].append(each.operation)
-    return found
+        order = orders.get(each.key)
+        if order is None or each.key in late:
+            continue
+        if is_next(order.state, each.operation) and not order.is_stale:
+            apply(order.state, each.operation)
+        else:
+            late.add(each.key)
+    _fold_again(cursor, [orders[id_] for id_ in late & orders.keys()])
+    rows.write(cursor, [orders[id_] for id_ in sorted(orders)])
+    return orders
 
 
-def _folded(
-    cursor: Cursor,
-    owners: Mapping[UUID, tuple[UUID, str]],
-    known: Mapping[UUID, OrderRow],
-    most: int,
-) -> dict[UUID, OrderRow]:
-    if not owners:
-        return {}
-    history = operations.history(cursor, owners, most + 1)
-    folded = {}
-    for id_, names in owners.items():
-        row = known.get(id_) or rows.new(id_, *names)
-        row.is_stale = len(history[id_]) > most
-        if not row.is_stale or not row.state.stage:
-            row.state = fold(history[id_])
-        folded[id_] = row
-    return folded
+def _follow(cursor: Cursor, stored: Sequence[Stored]) -> set[UUID]:
+    """Lock carts and checkouts, and return what their operations are part of by now.
+
+    A new join takes operations from what came after it: that is followed too.
+    """
+    found: list[Point] = []
+    followed: set[UUID] = set()
+    for kind in (CART, CHECKOUT):
+        points = [*found, *_points(stored, kind)]
+        if points:
+            _lock(cursor, kind, (point.key for point in points))
+            found = operations.next_joins(cursor, points)
+            followed |= {point.key for point in found}
+    return followed
 
 
-def _write(cursor: Cursor, changed: Mapping[UUID, OrderRow]) -> None:
-    if changed:
-        rows.write(cursor, [changed[id_] for id_ in sorted(changed)])
+def _points(stored: Iterable[Stored], kind: str) -> Iterator[Point]:
+    for each in stored:
+        occurred_at, event_id = each.operation.place
+        if each.kind == kind:
+            yield Point(each.key, occurred_at)
+        for part_kind, part in each.parts:
+            if part_kind == kind:
+                yield Point(part, occurred_at, event_id)
+
+
+def _fold_again(cursor: Cursor, orders: Sequence[OrderRow]) -> None:
+    """Fold orders again, in place; one with a long history becomes stale."""
+    short = [
+        order.id for order in orders if not order.is_stale and order.state.operations <= HISTORY_MAX
+    ]
+    history = operations.history(cursor, short, HISTORY_MAX + 1) if short else {}
+    for order in orders:
+        said = history.get(order.id, ())
+        order.is_stale = not 0 < len(said) <= HISTORY_MAX
+        if said and (order.is_new or not order.is_stale):
+            order.state = fold(said)
 
 
 def _stored(fact: Fact, said: Said) -> Stored | None:
     """Return what is kept of an event that names an order or, with something to say, a cart."""
     keys = _keys(fact, said)
-    if not keys:
+    if not keys or (said.is_silent and not said.order_id and len(keys) == 1):
         return None
     done = operation(
         said,
@@ -163,41 +164,46 @@ def _stored(fact: Fact, said: Said) -> Stored | None:
         actor_key=fact.actor_key,
         trusted=fact.trusted,
     )
-    return Stored(keys[0], fact.organization_id, done, [(child, keys[0]) for child in keys[1:]])
+    (kind, key), *parts = keys
+    return Stored(kind, key, fact.organization_id, fact.actor_key, done, parts)
 
 
-def _keys(fact: Fact, said: Said) -> list[UUID]:
-    """Return the keys that an event names, first what the others become part of."""
-    named = (("order", said.order_id), ("checkout", said.checkout_id), ("cart", said.cart_id))
-    return [key_of(fact.organization_id, kind, id_) for kind, id_ in named if id_]
+def _keys(fact: Fact, said: Said) -> list[tuple[str, UUID]]:
+    """Return what an event names, first what the others become part of."""
+    named = ((ORDER, said.order_id), (CHECKOUT, said.checkout_id), (CART, said.cart_id))
+    return [(kind, key_of(fact.organization_id, kind, id_)) for kind, id_ in named if id_]
 
 
-def _named(said: Iterable[tuple[Fact, Said]]) -> dict[UUID, tuple[UUID, str]]:
-    """Return organization and external id of the orders that events name."""
+def _named(said: Iterable[tuple[Fact, Said]]) -> dict[UUID, OrderRow]:
     return {
-        key_of(fact.organization_id, "order", each.order_id): (fact.organization_id, each.order_id)
+        (key := key_of(fact.organization_id, ORDER, each.order_id)): rows.new(
+            key, fact.organization_id, each.order_id
+        )
         for fact, each in said
         if each.order_id
     }
 
 
-def _children(stored: Stored) -> Iterable[UUID]:
-    return (child for child, _ in stored.joins)
+def _mentions(fact: Fact, said: Said) -> Iterator[Mention]:
+    organization_id = fact.organization_id
+    for product in said.products:
+        id_ = key_of(organization_id, PRODUCT, product.product_id)
+        yield Mention(id_, organization_id, fact.occurred_at, product)
 
 
-def _effect(fact: Fact, said: Said, written: Mapping[UUID, OrderRow]) -> Effect:
+def _effect(fact: Fact, said: Said, orders: Mapping[UUID, OrderRow]) -> Effect:
     warnings = tuple(said.warnings)
     if not said.order_id:
-        return Effect(None, None, False, warnings)
-    row = written[key_of(fact.organization_id, "order", said.order_id)]
-    return Effect(said.order_id, row.state.status, row.is_new, warnings)
+        return Effect(None, warnings)
+    order = orders[key_of(fact.organization_id, ORDER, said.order_id)]
+    return Effect(Touched(said.order_id, order.state.status, order.is_new), warnings)
 
 
-def _lock(cursor: Cursor, level: int, keys: Iterable[UUID]) -> None:
-    """Lock carts before orders, each in one order for everybody."""
+def _lock(cursor: Cursor, kind: str, keys: Iterable[UUID]) -> None:
+    """Lock carts before checkouts before orders, each in one order for everybody."""
     buckets = sorted({key.int % _BUCKETS for key in keys})
     if buckets:
-        cursor.send(_LOCK, level=level, buckets=buckets)
+        cursor.send(_LOCK, kind=_KINDS.index(kind), buckets=buckets)
 
 
 _payload = msgspec.json.Decoder(dict).decode

@@ -11,6 +11,31 @@ An order is the fold of its operations in the order (event time, event id).
 | updated | incomplete if new | a list replaces |
 | refunded | refunded, or partially_refunded below the total | kept |
 | cancelled | cancelled | kept |
+
+What each makes of a new order, and which move one that is incomplete, completed …:
+
+>>> def after(*effects, **said):
+...     return fold(
+...         Operation(event_id=UUID(int=n), occurred_at=datetime(2026, 1, n), effect=each, **said)
+...         for n, each in enumerate(map(Effect, effects), 1))
+>>> def moves(*effects):
+...     moved = ((each.value, after(*effects, each).status) for each in Effect)
+...     return {effect: status for effect, status in moved if status != after(*effects).status}
+>>> [each.value for each in Effect if after(each).status == "incomplete"]
+['none', 'cart', 'add', 'remove', 'placed', 'updated']
+>>> moves("cart") == moves("placed") == {e: e for e in ("completed", "refunded", "cancelled")}
+True
+>>> moves("completed"), moves("refunded")
+({'refunded': 'refunded', 'cancelled': 'cancelled'}, {'cancelled': 'cancelled'})
+>>> moves("cancelled")
+{'completed': 'completed', 'refunded': 'refunded'}
+>>> moves("refunded", "cancelled")
+{'completed': 'refunded', 'refunded': 'refunded'}
+>>> after("placed", is_paid=True).status, after("placed").placed_at.day
+('completed', 1)
+>>> five = Money(total=Decimal(5))
+>>> after("completed", "refunded", money=five).status, after("refunded", money=five).status
+('refunded', 'partially_refunded')
 """
 
 from __future__ import annotations
@@ -22,6 +47,7 @@ from uuid import UUID
 
 import msgspec
 
+from orders import lines, money
 from orders.names import Effect
 from orders.says import Line, Money, Said
 
@@ -30,10 +56,11 @@ REFUNDED, PARTIALLY_REFUNDED = "refunded", "partially_refunded"
 STATUSES = (INCOMPLETE, COMPLETED, CANCELLED, REFUNDED, PARTIALLY_REFUNDED)
 
 HISTORY_MAX, OTHERS_MAX = 100, 20
+#: An order takes no more; those that happened first stand, whatever came in first.
+OPERATIONS_MAX = 10_000
 ZERO = Decimal(0)
 #: After one of these somebody who does not go on has abandoned a cart.
 _SHOPPING = frozenset({Effect.CART, Effect.ADD, Effect.REMOVE})
-_REPLACES = frozenset({Effect.NONE, Effect.CART, Effect.PLACED, Effect.COMPLETED, Effect.UPDATED})
 #: What a page's source must not do (DESIGN §5, Protection).
 _NEEDS_TRUST = frozenset({Effect.REFUNDED, Effect.CANCELLED})
 
@@ -56,6 +83,14 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.occurred_at, self.event_id
 
 
+class Touched(msgspec.Struct, frozen=True):
+    """What an event's sender hears of the order that it named."""
+
+    order_id: str
+    status: str
+    created: bool
+
+
 class Step(msgspec.Struct, frozen=True):
     """The order's status became another."""
 
@@ -67,6 +102,7 @@ class Step(msgspec.Struct, frozen=True):
 class State(msgspec.Struct, kw_only=True, omit_defaults=True):
     """An order as its operations say; plain JSON when stored."""
 
+    operations: int = 0  # how many it is the fold of
     stage: str = ""  # incomplete, completed, cancelled, refunded; partly or not is in the figures
     lines: list[Line] = []
     #: Of the last operation that gave any of total, revenue, value.
@@ -79,11 +115,11 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
     placed_at: datetime | None = None
     completed_at: datetime | None = None
     cancelled_at: datetime | None = None
-    owner: UUID | None = None  # the actor key that made it
+    owner: UUID | None = None  # the actor key that made it; None: of somebody who was erased
     others: list[UUID] = []  # who else spoke of it
     history: list[Step] = []
     last: tuple[datetime, UUID] | None = None
-    is_shopping: bool = False  # the last operation was a cart's or checkout's
+    is_shopping: bool = False  # nothing but looks came after what was a cart's or checkout's
 
     @property
     def total(self) -> Decimal | None:
@@ -94,8 +130,7 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
             return self.basis.revenue + (self.money.shipping or ZERO) + (self.money.tax or ZERO)
         if self.basis.value is not None:
             return self.basis.value
-        prices = [line.price * line.quantity for line in self.lines if line.price is not None]
-        return sum(prices, ZERO) if prices else None
+        return lines.value_of(self.lines)
 
     @property
     def refunded_total(self) -> Decimal:
@@ -149,24 +184,27 @@ def is_next(state: State, operation: Operation) -> bool:
 
 def apply(state: State, operation: Operation) -> None:
     """Add the next operation, in place."""
+    if state.operations >= OPERATIONS_MAX:
+        return
     before = state.status
-    if state.created_at is None:
-        state.created_at = operation.occurred_at
-    _own(state, operation.actor_key)
+    if state.last is None:
+        state.created_at, state.owner = operation.occurred_at, operation.actor_key
+    _hear(state, operation.actor_key)
     _take_money(state, operation)
-    _take_lines(state, operation)
     _move(state, operation)
+    if operation.lines is not None:
+        state.lines = lines.after(state.lines, operation.effect, operation.lines)
+    if operation.effect is not Effect.NONE:
+        state.is_shopping = operation.effect in _SHOPPING
     state.last = operation.place
-    state.is_shopping = operation.effect in _SHOPPING
+    state.operations += 1
     if state.status != before and len(state.history) < HISTORY_MAX:
         step = Step(state.status, operation.occurred_at, operation.event_id)
         state.history = [*state.history, step]
 
 
-def _own(state: State, actor_key: UUID | None) -> None:
-    if state.owner is None:
-        state.owner = actor_key
-    elif actor_key and actor_key not in (state.owner, *state.others):
+def _hear(state: State, actor_key: UUID | None) -> None:
+    if actor_key and actor_key != state.owner and actor_key not in state.others:
         state.others = [*state.others, actor_key][:OTHERS_MAX]
 
 
@@ -180,7 +218,7 @@ def _take_money(state: State, operation: Operation) -> None:
     said = operation.money
     if (said.total, said.revenue, said.value) != (None, None, None):
         state.basis = Money(total=said.total, revenue=said.revenue, value=said.value)
-    elif operation.lines is not None and operation.effect in _REPLACES:
+    elif operation.lines is not None and operation.effect in lines.REPLACES:
         state.basis = Money()  # it was that of other lines
     state.money = Money(
         subtotal=_newer(said.subtotal, state.money.subtotal),
@@ -194,40 +232,6 @@ def _newer(said: Decimal | None, known: Decimal | None) -> Decimal | None:
     return known if said is None else said
 
 
-def _take_lines(state: State, operation: Operation) -> None:
-    if operation.lines is None:
-        return
-    if operation.effect in _REPLACES:
-        state.lines = _summed(operation.lines)
-    elif operation.effect is Effect.ADD:
-        state.lines = _summed([*state.lines, *operation.lines])
-    elif operation.effect is Effect.REMOVE:
-        taken = [msgspec.structs.replace(each, quantity=-each.quantity) for each in operation.lines]
-        present = {_article(line) for line in state.lines}
-        state.lines = _summed([*state.lines, *(e for e in taken if _article(e) in present)])
-
-
-def _article(line: Line) -> tuple[str, str]:
-    return line.product_id, line.variant
-
-
-def _summed(lines: Iterable[Line]) -> list[Line]:
-    """Bring lines of one article together; the newest name and price stand; none at 0 or below."""
-    summed: dict[tuple[str, str], Line] = {}
-    for line in lines:
-        known = summed.get(_article(line))
-        if known is not None:
-            line = Line(
-                product_id=line.product_id,
-                quantity=known.quantity + line.quantity,
-                variant=line.variant,
-                name=line.name or known.name,
-                price=_newer(line.price, known.price),
-            )
-        summed[_article(line)] = line
-    return [line for line in summed.values() if line.quantity > 0]
-
-
 def _move(state: State, operation: Operation) -> None:
     at, effect = operation.occurred_at, operation.effect
     if effect is Effect.PLACED:
@@ -235,10 +239,7 @@ def _move(state: State, operation: Operation) -> None:
     if effect is Effect.COMPLETED or (effect is Effect.PLACED and operation.is_paid):
         _complete(state, at)
     elif effect is Effect.REFUNDED:
-        state.stage = REFUNDED
-        amount = _refund_of(operation)
-        state.is_refunded_whole = state.is_refunded_whole or amount is None
-        state.refunded += amount or ZERO
+        _refund(state, operation)
     elif effect is Effect.CANCELLED:
         state.stage, state.cancelled_at = CANCELLED, at
     elif not state.stage:
@@ -246,22 +247,24 @@ def _move(state: State, operation: Operation) -> None:
 
 
 def _complete(state: State, at: datetime) -> None:
-    if state.stage == CANCELLED:
-        if state.cancelled_at is not None and at <= state.cancelled_at:
+    if state.cancelled_at is not None and state.stage == CANCELLED:
+        if at <= state.cancelled_at:
             return
+        # It counts no more, but what was given back before it does.
         state.cancelled_at = None
-    if state.stage != REFUNDED:
+        state.stage = REFUNDED if state.is_refunded_whole or state.refunded else COMPLETED
+    elif state.stage != REFUNDED:
         state.stage = COMPLETED
     state.completed_at = state.completed_at or at
 
 
-def _refund_of(operation: Operation) -> Decimal | None:
-    """Return the amount of a refund; None: all of it."""
+def _refund(state: State, operation: Operation) -> None:
+    """Give back an amount, or lines, or all of it. Some shops write an amount with a minus."""
+    state.stage = REFUNDED
     said = operation.money
-    for amount in (said.total, said.revenue, said.value):
-        if amount is not None:
-            return amount
-    prices = [
-        line.price * line.quantity for line in operation.lines or () if line.price is not None
-    ]
-    return sum(prices, ZERO) if prices else None
+    given = (amount for amount in (said.total, said.revenue, said.value) if amount is not None)
+    amount = next(given, None)
+    if amount is None and operation.lines:
+        amount = lines.value_of(lines.priced(operation.lines, state.lines)) or ZERO
+    state.is_refunded_whole = state.is_refunded_whole or amount is None
+    state.refunded = money.stored(state.refunded + abs(amount or ZERO))

@@ -30,12 +30,11 @@ class Product(models.Model):
     class Meta:
         db_table = "product"
         indexes = [
-            models.Index(fields=["organization_id", "id"], name="product_by_org"),
-            # Staff look at what is still to be filled in.
+            # Lists are read newest first; staff look at what is still to be filled in.
+            models.Index(fields=["organization_id", "first_seen", "id"], name="product_by_org"),
             models.Index(
-                fields=["organization_id", "id"],
+                fields=["organization_id", "is_skeleton", "first_seen", "id"],
                 name="product_skeletons",
-                condition=models.Q(is_skeleton=True),
             ),
         ]
 
@@ -71,11 +70,15 @@ class Order(models.Model):
     class Meta:
         db_table = "order"
         indexes = [
-            models.Index(fields=["organization_id", "id"], name="order_by_org"),
-            models.Index(fields=["organization_id", "status", "id"], name="order_by_status"),
-            models.Index(fields=["actor_key", "id"], name="order_by_actor"),
+            # Lists are read newest first, an id is a digest.
+            models.Index(fields=["organization_id", "created_at", "id"], name="order_by_org"),
             models.Index(
-                fields=["updated_at"],
+                fields=["organization_id", "status", "created_at", "id"], name="order_by_status"
+            ),
+            models.Index(fields=["actor_key", "created_at", "id"], name="order_by_actor"),
+            # What is to be abandoned: how late that is differs by organization.
+            models.Index(
+                fields=["organization_id", "updated_at"],
                 name="order_shopping",
                 condition=models.Q(
                     status="incomplete",
@@ -129,8 +132,12 @@ class OrderOp(models.Model):
 
     class Meta:
         db_table = "order_op"
-        # Erasure.
-        indexes = [models.Index(fields=["actor_key"], name="order_op_by_actor")]
+        indexes = [
+            # Parts of a cart's operations, and the first of many.
+            models.Index(fields=["key", "occurred_at", "event_id"], name="order_op_by_time"),
+            # Erasure.
+            models.Index(fields=["actor_key"], name="order_op_by_actor"),
+        ]
 
     def __str__(self) -> str:
         return str(self.event_id)
@@ -148,7 +155,13 @@ class CartJoin(models.Model):
 
     class Meta:
         db_table = "cart_join"
-        indexes = [models.Index(fields=["parent_key"], name="cart_join_by_parent")]
+        indexes = [
+            # What a cart became next, and last before that; what became part of an order.
+            models.Index(
+                fields=["child_key", "occurred_at", "event_id"], name="cart_join_by_child"
+            ),
+            models.Index(fields=["parent_key", "occurred_at"], name="cart_join_by_parent"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.child_key} became {self.parent_key}"

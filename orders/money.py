@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
-#: Beyond these a figure is a mistake: Decimal(20, 4) holds no more.
-AMOUNT_MAX = Decimal(10) ** 16
+#: Beyond these a figure is a mistake. What is added up and multiplied still fits Decimal(24, 4).
+AMOUNT_MAX, QUANTITY_MAX = Decimal(10) ** 16, Decimal(10) ** 9
+_SUM_MAX = Decimal(10) ** 20 - 1
 _PLACES = Decimal("0.0001")
 _TEXT_MAX = 40
 
 
-def amount(value: object) -> Decimal | None:
+def amount(value: object, limit: Decimal = AMOUNT_MAX) -> Decimal | None:
     """Read an amount, rounded to four places; None for what is absent or empty.
 
     Raises `ValueError` with a sentence for what is no amount.
@@ -20,10 +21,18 @@ def amount(value: object) -> Decimal | None:
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    number = _number(value)
-    if abs(number) >= AMOUNT_MAX:
-        raise ValueError("is larger than any amount of money")
-    return number.quantize(_PLACES)
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("is no number")
+    text = str(value)
+    try:
+        number = Decimal(text) if len(text) <= _TEXT_MAX else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite():
+        raise ValueError("is no number")
+    if not -limit < number < limit or abs(rounded := number.quantize(_PLACES)) >= limit:
+        raise ValueError("is larger than any that is meant")
+    return rounded
 
 
 def quantity(value: object) -> Decimal | None:
@@ -32,20 +41,16 @@ def quantity(value: object) -> Decimal | None:
     >>> quantity("2"), quantity(1.5)
     (Decimal('2.0000'), Decimal('1.5000'))
     """
-    number = amount(value)
+    number = amount(value, QUANTITY_MAX)
     if number is not None and number < 0:
         raise ValueError("is negative")
     return number
 
 
-def _number(value: object) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("is no number")
-    text = str(value).strip()
-    try:
-        number = Decimal(text) if len(text) <= _TEXT_MAX else None
-    except InvalidOperation:
-        number = None
-    if number is None or not number.is_finite():
-        raise ValueError("is no number")
-    return number
+def stored(figure: Decimal) -> Decimal:
+    """Return what was added up or multiplied as columns hold it: four places, no more than fits.
+
+    >>> stored(Decimal("1.5") * Decimal("0.3333")), stored(Decimal("1e32"))
+    (Decimal('0.5000'), Decimal('99999999999999999999.0000'))
+    """
+    return max(-_SUM_MAX, min(figure, _SUM_MAX)).quantize(_PLACES)

@@ -69,6 +69,12 @@ def effect_of(name: str) -> Effect:
 
 
 @lru_cache(maxsize=4096)
+def matters(name: str) -> bool:
+    """Say whether a track event of this name has to do with orders or products whatever it says."""
+    return effect_of(name) is not Effect.NONE or tells_of_products(name)
+
+
+@lru_cache(maxsize=4096)
 def tells_of_products(name: str) -> bool:
     """Say whether an event of this name describes products, rather than a cart.
 

@@ -6,15 +6,14 @@ by event time stands. The line of an order is a skeleton: it fills what is empty
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 import msgspec
 
-from keystone.db import Cursor, json_rows, uuid_array
-from orders.keys import key_of
+from keystone.db import Cursor, json_rows, uuids
 from orders.says import ProductSaid
 
 _READ = """
@@ -41,27 +40,25 @@ ON CONFLICT (id) DO UPDATE SET
     category = COALESCE(NULLIF(EXCLUDED.category, ''), known.category),
     url = COALESCE(NULLIF(EXCLUDED.url, ''), known.url),
     image_url = COALESCE(NULLIF(EXCLUDED.image_url, ''), known.image_url),
+    first_seen = LEAST(known.first_seen, EXCLUDED.first_seen),
     is_skeleton = known.is_skeleton AND EXCLUDED.is_skeleton,
     described_at = EXCLUDED.described_at
 WHERE known.described_at IS NULL OR EXCLUDED.described_at >= known.described_at
 """
 _FIELDS = ("name", "price", "currency", "brand", "category", "url", "image_url")
+_NOTHING = (None, "")
 
 
 class Mention(msgspec.Struct, frozen=True):
     """What one event says of one product."""
 
+    id: UUID  # the product's
     organization_id: UUID
     at: datetime  # event time
     said: ProductSaid
 
-    @property
-    def id(self) -> UUID:
-        """Return the product's id."""
-        return key_of(self.organization_id, "product", self.said.product_id)
 
-
-class ProductRow(msgspec.Struct, kw_only=True):
+class ProductRow(msgspec.Struct):
     """One product as it is stored."""
 
     id: UUID
@@ -79,40 +76,42 @@ class ProductRow(msgspec.Struct, kw_only=True):
     described_at: datetime | None = None
 
 
-def provision(cursor: Cursor, mentions: Iterable[Mention]) -> None:
+def look_up(cursor: Cursor, mentions: Iterable[Mention]) -> Callable[[], dict[UUID, ProductRow]]:
+    """Ask for the products that are mentioned; the call of what is returned waits for them."""
+    answer = cursor.ask(_READ, ids=uuids({mention.id for mention in mentions}))
+    return lambda: {row[0]: ProductRow(*row) for row in answer()}
+
+
+def provision(cursor: Cursor, mentions: Iterable[Mention], known: dict[UUID, ProductRow]) -> None:
     """Make products of what nobody knew, and fill in what is new of others.
 
-    Statements: none for no mentions, else 1, and one more when there is anything to write.
+    Statements: none where everything is `known` as it is said, else one.
     """
-    in_order = sorted(mentions, key=lambda mention: mention.at)
-    if not in_order:
-        return
-    rows = _read(cursor, {mention.id for mention in in_order})
-    before = {id_: msgspec.structs.astuple(row) for id_, row in rows.items()}
-    for mention in in_order:
-        row = rows.get(mention.id)
-        if row is None:
-            row = rows[mention.id] = _new(mention)
-        take(row, mention)
-    changed = [
-        rows[id_] for id_ in sorted(rows) if msgspec.structs.astuple(rows[id_]) != before.get(id_)
-    ]
+    changed = {}
+    for mention in sorted(mentions, key=lambda mention: mention.at):
+        row = known.get(mention.id) or _new(mention)
+        if take(row, mention) or mention.id not in known:
+            known[mention.id] = changed[mention.id] = row
     if changed:
-        cursor.send(_WRITE, rows=json_rows(changed))
+        cursor.send(_WRITE, rows=json_rows(changed[id_] for id_ in sorted(changed)))
 
 
-def take(row: ProductRow, mention: Mention) -> None:
-    """Add what an event says of a product, in place."""
-    said = {field: value for field in _FIELDS if (value := getattr(mention.said, field))}
-    is_newest = row.described_at is None or mention.at >= row.described_at
-    describes = mention.said.is_full and is_newest
-    # What only repeats what is known writes nothing: products are looked at all day.
-    if describes and (row.is_skeleton or any(getattr(row, f) != v for f, v in said.items())):
-        row.described_at = mention.at
-    for field, value in said.items():
-        if describes or not getattr(row, field):
+def take(row: ProductRow, mention: Mention) -> bool:
+    """Add what an event says of a product, in place; say whether that changed anything."""
+    said = mention.said
+    describes = said.is_full and (row.described_at is None or mention.at >= row.described_at)
+    is_news = (said.is_full and row.is_skeleton) or mention.at < row.first_seen
+    for field in _FIELDS:
+        value, known = getattr(said, field), getattr(row, field)
+        if value != known and value not in _NOTHING and (describes or known in _NOTHING):
             setattr(row, field, value)
-    row.is_skeleton = row.is_skeleton and not mention.said.is_full
+            is_news = True
+    # What only repeats what is known writes nothing: products are looked at all day.
+    if describes and is_news:
+        row.described_at = mention.at
+    row.first_seen = min(row.first_seen, mention.at)
+    row.is_skeleton = row.is_skeleton and not said.is_full
+    return is_news
 
 
 def _new(mention: Mention) -> ProductRow:
@@ -122,9 +121,3 @@ def _new(mention: Mention) -> ProductRow:
         external_id=mention.said.product_id,
         first_seen=mention.at,
     )
-
-
-def _read(cursor: Cursor, ids: Iterable[UUID]) -> dict[UUID, ProductRow]:
-    columns = ProductRow.__struct_fields__
-    found = cursor.run(_READ, ids=uuid_array(ids))
-    return {row[0]: ProductRow(**dict(zip(columns, row, strict=True))) for row in found}

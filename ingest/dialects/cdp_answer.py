@@ -53,7 +53,7 @@ def _result(record: Record, outcome: Outcome, *, public: bool) -> dict[str, Any]
         "merge": "pending" if outcome.is_pending else "done" if merged else None,
         "merged_profile_ids": merged,
         "changes": outcome.changes,
-        "order": None,
+        "order": outcome.order and msgspec.to_builtins(outcome.order),
     }
     if warnings := [*dict.fromkeys((*record.warnings, *outcome.warnings))]:
         result["warnings"] = warnings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from keystone.ids import new_id
@@ -62,6 +64,9 @@ class FailedEvent(models.Model):
     code = models.TextField()
     message = models.TextField()
     raw = models.BinaryField()
+    #: Whom it names: keys of all its identifiers, the actor's first, and of the addresses among its
+    #: attributes. By these it is found when somebody is to be forgotten.
+    actor_keys = ArrayField(models.UUIDField(), default=list)
     #: Same event, same row: a client that sends it again does not fill the inbox.
     event_id = models.UUIDField(unique=True)
     attempts = models.IntegerField(default=1)
@@ -70,7 +75,11 @@ class FailedEvent(models.Model):
 
     class Meta:
         db_table = "failed_event"
-        indexes = [models.Index(fields=["organization_id", "id"], name="failed_event_by_org")]
+        indexes = [
+            models.Index(fields=["organization_id", "id"], name="failed_event_by_org"),
+            # Erasure.
+            GinIndex(fields=["actor_keys"], name="failed_event_by_actor"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.code} at {self.door}"

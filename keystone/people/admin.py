@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -12,15 +12,20 @@ from django.utils.safestring import SafeString
 
 from identity import names
 from identity.admin import searched
+from identity.admin.merging import MergeWith
 from identity.models import Profile
+from keystone.models import Membership
 from keystone.people.page import person_of
-from keystone.staff.admin import StaffAdmin, attach, attached
+from keystone.staff.admin import attach, attached
+from keystone.staff.decisions import DecidingAdmin
 from keystone.staff.filters import OrganizationFilter, UntilFilter, exactly
 from keystone.staff.markup import column, link, moment
+from keystone.staff.reach import reach_of
 
 
 @admin.register(Profile)
-class ProfileAdmin(StaffAdmin):
+class ProfileAdmin(DecidingAdmin):
+    decisions: ClassVar = (MergeWith(),)
     change_form_template = "people/profile.html"
     list_display = ("called", "kind_shown", "last", "first", "merged")
     list_filter = (OrganizationFilter, exactly("kind", Profile.Kind.values), UntilFilter)
@@ -52,13 +57,21 @@ class ProfileAdmin(StaffAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: object, **kwargs: object
     ) -> HttpResponse:
         person = person_of(context["original"])
-        organization = attached(person.profile, "organization", str)
-        context |= {"person": person, "title": person.called, "organization": organization}
+        context |= {
+            "person": person,
+            "title": person.called,
+            "organization": attached(person.profile, "organization", str),
+            "may_undo": reach_of(request.user).may(
+                Membership.Role.EDITOR, person.profile.organization_id
+            ),
+        }
         page: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return page
 
     @column("person")
     def called(self, row: Profile) -> str:
+        if row.erased_at:
+            return "erased"
         known = attached(row, "called", tuple)
         return known[1] if known else "nobody any more"
 

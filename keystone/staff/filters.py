@@ -42,6 +42,8 @@ class OrganizationFilter(SimpleListFilter):
     parameter_name = "organization"
     #: False where the order is none of the primary key's.
     all_at_once = True
+    #: The column that says whose a row is.
+    field = "organization_id"
 
     def lookups(
         self, request: HttpRequest, model_admin: ModelAdmin[Any]
@@ -76,7 +78,7 @@ class OrganizationFilter(SimpleListFilter):
         if not picked:
             return queryset
         try:
-            return queryset.filter(organization_id=UUID(picked))
+            return queryset.filter(**{self.field: UUID(picked)})
         except ValueError:
             return queryset.none()
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -23,16 +25,35 @@ _BRIEF = 80
 
 
 def column(title: str, labels: Mapping[str, str] | None = None) -> Callable[[F], F]:
-    """Name what a method shows; with `labels` the theme colours its value, by the value.
+    """Name what a method shows; with `labels` it is coloured, by the value.
 
-    A theme's colours are success, info, warning and danger.
+    The theme's colours are success, info, warning and danger. A method that returns two values is
+    coloured by the first and shows the second.
     """
 
     def named(method: F) -> F:
-        vars(method).update({"short_description": title, **({"label": labels} if labels else {})})
-        return method
+        shown = _coloured(method, labels) if labels else method
+        vars(shown).update({"short_description": title})
+        return shown
 
     return named
+
+
+def _coloured(method: F, labels: Mapping[str, str]) -> F:
+    """The theme colours what lists show; rows have pages, too."""
+
+    @wraps(method)
+    def coloured(*args: object) -> str:
+        said = method(*args)
+        value, text = said if isinstance(said, tuple) else (said, said)
+        return coloured_text(text, labels.get(value, "")) if text else ""
+
+    return cast("F", coloured)
+
+
+def coloured_text(text: str, colour: str) -> SafeString:
+    """Write a word as the theme's label."""
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})
 
 
 def link(page: str, key: object, text: object | None = None) -> SafeString:

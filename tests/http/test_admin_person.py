@@ -6,9 +6,11 @@ import re
 
 import pytest
 
-from identity.models import Merge, Profile
+from identity.models import Identifier as IdentifierRow
+from identity.models import Merge, Profile, Refusal
 from ingest.models import Event, FailedEvent
-from tests.http.staffed import make_client, make_house, text, url, visit
+from keystone import clock
+from tests.http.staffed import make_client, make_house, refuse, text, url, visit
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,60 @@ def test_a_profile_that_was_merged_away_leads_to_its_survivor(house, client):
     page = text(client.get(url(Profile, "change", gone.pk)))
     notice = page.split("ks-notice")[1].split("</p>")[0]
     assert url(Profile, "change", house.rows[Profile].pk) in notice
+
+
+def test_an_identifier_tells_in_which_event_and_by_which_merge_it_came(house, page):
+    own = {"organization_id": house.organization.pk}
+    cookie, merge = IdentifierRow.objects.get(kind="anonymous_id", **own), Merge.objects.get(**own)
+    row = page.split(url(IdentifierRow, "change", cookie.pk))[1].split("</tr>")[0]
+    assert url(Event, "change", cookie.event_id) in row
+    assert url(Merge, "change", merge.pk) in row
+
+
+def test_an_attribute_tells_by_which_event_it_last_changed(house, page):
+    newest = Event.objects.filter(organization_id=house.organization.pk).order_by("-pk")[0]
+    row = page.split("<td><b>city</b></td>")[1].split("</tr>")[0]
+    assert "Rome" in row
+    assert url(Event, "change", newest.pk) in row
+
+
+@pytest.mark.parametrize(("role", "may"), [("viewer", False), ("editor", True), ("admin", True)])
+def test_a_merge_in_force_can_be_undone_from_both_profiles_by_who_may(role, may, house):
+    client, merge = make_client(**{role: house}), Merge.objects.get(pk=house.rows[Merge].pk)
+    for pk in (merge.winner_id, merge.loser_id):
+        page = text(client.get(url(Profile, "change", pk)))
+        assert "in force" in page
+        assert (url(Merge, "undo", merge.pk) in page) is may
+
+
+def test_an_undone_merge_stays_on_the_page_with_who_undid_it():
+    house = make_house()
+    merge = house.rows[Merge]
+    undone = {"undone_at": clock.now(), "undone_by": "staff somebody"}
+    Merge.objects.filter(pk=merge.pk).update(**undone)
+    page = text(make_client(editor=house).get(url(Profile, "change", merge.winner_id)))
+    assert "staff somebody" in page
+    assert url(Merge, "undo", merge.pk) not in page
+
+
+def test_the_newest_refusals_about_any_identifier_are_there():
+    house = make_house()
+    row = house.rows[IdentifierRow]
+    older = [refuse(row, other_key=row.key) for _ in range(5)]
+    newer = [refuse(row, subject_key=row.home_id, other_key=row.key) for _ in range(20)]
+    page = text(make_client(viewer=house).get(url(Profile, "change", row.profile_id)))
+    assert all(url(Refusal, "change", each.pk) in page for each in newer)
+    assert not any(url(Refusal, "change", each.pk) in page for each in older)
+
+
+def test_of_who_was_erased_nothing_is_shown():
+    house = make_house()
+    profile = house.rows[Profile]
+    Profile.objects.filter(pk=profile.pk).update(erased_at=clock.now())
+    page = text(make_client(editor=house).get(url(Profile, "change", profile.pk)))
+    assert "This person was erased" in page
+    assert house.mark not in page.replace(house.organization.name, "")
+    assert url(Profile, "merge", profile.pk) not in page
 
 
 def test_an_event_shows_its_payload_and_leads_to_its_person(house, client):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ingest import read_events
 from ingest.read_events import Asked, Found
-from keystone.people.profiles import IDENTIFIERS_MAX, identifiers_of, survivor
+from keystone.people import profiles
 from keystone.source import Source
 
 
@@ -16,10 +16,10 @@ def events_of(source: Source, profile_id: UUID, asked: Asked) -> Found | None:
     The id of a merged-away profile stands for the survivor. The identifiers are those that
     `GET /v1/profiles/{id}` lists.
     """
-    person = survivor(source, profile_id)
+    person = profiles.survivor(source, profile_id)
     if person is None:
         return None
-    known = identifiers_of(source, person)[:IDENTIFIERS_MAX]
+    known = profiles.identifiers_of(source, person)[: profiles.IDENTIFIERS_MAX]
     return read_events.of_actors(
         source, {each.key: (each.kind, each.value) for each in known}, asked
     )

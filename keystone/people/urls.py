@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from django.urls import path
 
-from keystone.people.views import ProfileByIdentifierView, ProfileEventsView, ProfileView
+from keystone.people.privacy_views import ExportView
+from keystone.people.views import (
+    ProfileAttributesView,
+    ProfileByIdentifierView,
+    ProfileEventsView,
+    ProfileLineageView,
+    ProfileMergesView,
+    ProfileOrdersView,
+    ProfileView,
+)
 
 urlpatterns = [
     # A value may contain anything, slashes too.
     path("by/<str:kind>/<path:value>", ProfileByIdentifierView.as_view()),
     path("<str:profile_id>", ProfileView.as_view()),
+    path("<str:profile_id>/attributes", ProfileAttributesView.as_view()),
     path("<str:profile_id>/events", ProfileEventsView.as_view()),
+    path("<str:profile_id>/export", ExportView.as_view()),
+    path("<str:profile_id>/lineage", ProfileLineageView.as_view()),
+    path("<str:profile_id>/merges", ProfileMergesView.as_view()),
+    path("<str:profile_id>/orders", ProfileOrdersView.as_view()),
 ]

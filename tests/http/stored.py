@@ -11,7 +11,7 @@ from django.test import Client
 
 from identity.identifiers import ANONYMOUS_ID, Identifier
 from identity.models import Identifier as IdentifierRow
-from identity.models import Profile
+from identity.models import Merge, Profile
 from ingest.event_id import uuid7_shaped
 from ingest.models import Event, Tally
 from keystone.clock import to_ms
@@ -54,6 +54,19 @@ def store_identifier(
         linked_at=MORNING,
         source_id=uuid4(),
         **{**seen, **fields},
+    )
+
+
+def store_merge(winner: Profile, loser: Profile, *moved: UUID, **fields: Any) -> Merge:
+    """Store that a profile became part of another, and the keys that moved."""
+    said = {"event_id": UUID(int=7), "source_id": UUID(int=8), "rule": "identified", "at": MORNING}
+    return Merge.objects.create(
+        organization_id=winner.organization_id,
+        winner_id=winner.id,
+        loser_id=loser.id,
+        identifiers=list(moved),
+        attributes_before={"winner": {}, "loser": {}},
+        **{**said, **fields},
     )
 
 

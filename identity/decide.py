@@ -70,15 +70,15 @@ class Plan:
         self._status = {k: each.status for k, each in known.items() if each.status != ACTIVE}
         self._policies, self._default, self._defer = policies or {}, Policy(), defer
         self._merged_by: dict[UUID, tuple[UUID, ...]] = {}  # event id → losers
-        self._changes_somebody = False
+        self._postponed: set[UUID] = set()  # event ids
         self.links: list[Link] = []
         self.created: list[tuple[Person, Sighting]] = []
         self.collapses: list[Collapse] = []
         #: Collapses that are to be carried out a moment later.
         self.pending: list[Collapse] = []
         self.refusals: list[Refused] = []
-        #: Existing profiles that gain or lose something, and those that their sightings name
-        #: besides: locked before anything is written, whatever the second look decides.
+        #: Existing profiles that gain or lose something, and those that they are named with:
+        #: locked before anything is written, whatever the second look decides.
         self.touched: set[UUID] = set()
 
     def take_in(self, sightings: Iterable[Sighting]) -> None:
@@ -95,8 +95,7 @@ class Plan:
         """Say whose event it is, once every sighting has been taken in."""
         person = self._people[sighting.actor_key].root
         merged = self._merged_by.get(sighting.event_id, ()) if self._merged_by else ()
-        pending = any(each.sighting is sighting for each in self.pending)
-        return Resolution(person.id, person.kind, merged, pending)
+        return Resolution(person.id, person.kind, merged, sighting.event_id in self._postponed)
 
     def _take_in(self, sighting: Sighting) -> None:
         target = self._same_person(sighting)
@@ -111,8 +110,8 @@ class Plan:
         return people[0] if all(person is people[0] for person in people) else None
 
     def _decide(self, sighting: Sighting) -> Person:
-        self._changes_somebody = False
-        before = {p for k in (*sighting.identifiers, *sighting.mentions) if (p := self.person(k))}
+        keys = (*sighting.identifiers, *sighting.mentions)
+        named = {person for key in keys if (person := self.person(key))}
         said = self._usable(sighting, sighting.identifiers)
         if sighting.actor_key not in said:
             self._join_nobody(sighting)
@@ -120,11 +119,11 @@ class Plan:
             self._identify(sighting, {k: i for k, i in said.items() if i.kind in EXPLICIT})
             self._join_devices(sighting, {k: i for k, i in said.items() if i.kind not in EXPLICIT})
             self._mention(sighting)
-        target = self._people[sighting.actor_key].root
-        if self._changes_somebody:
-            for person in before:
-                self._touch(person)
-        return target
+        if any(person.span is None or person.id in self.touched for person in named):
+            # Once limits are known, what made one of them new or another may be refused; then
+            # this sighting may be about any of them.
+            self.touched.update(person.id for person in named if person.span is not None)
+        return self._people[sighting.actor_key].root
 
     def _usable(self, sighting: Sighting, said: Said) -> Said:
         """Leave out what brings nobody together, whoever it comes with."""
@@ -162,7 +161,7 @@ class Plan:
                 self._refuse(sighting, reason, actor, stated)
                 target = None
         is_apart = stated is not None and target is None
-        target = target or self._create(sighting, ANCHOR)
+        target = target or self._create_anchor(sighting, actor, said[actor])
         for key, identifier in said.items():
             owner = self.person(key)
             if owner is None:
@@ -182,14 +181,12 @@ class Plan:
 
     def _join_devices(self, sighting: Sighting, said: Said) -> None:
         """An unknown cookie joins, a shadow's collapses, an anchor's stays with its anchor."""
-        target = self.person(sighting.actor_key) or self._device_owner(sighting, said)
-        if target.kind == SHADOW:
-            target = self._anchor_among(said) or target
+        target = self._whose_devices(sighting, said)
         for key, identifier in said.items():
             person = self.person(key)
             if person is None:
                 # A session becomes an identifier only where nothing else names the person.
-                if identifier.kind != SESSION or len(sighting.identifiers) == 1:
+                if identifier.kind != SESSION or key == sighting.actor_key:
                     self._link_if_allowed(sighting, key, identifier, target)
             elif person is target:
                 continue
@@ -199,14 +196,12 @@ class Plan:
             else:
                 self._refuse(sighting, protect.SHARED_DEVICE, key)
 
-    def _device_owner(self, sighting: Sighting, said: Said) -> Person:
-        """Return the person of the cookie, else of the session, else a new shadow."""
-        known = (person for key in said if (person := self.person(key)))
-        return next(known, None) or self._create(sighting, SHADOW)
-
-    def _anchor_among(self, said: Said) -> Person | None:
-        people = (person for key in said if (person := self.person(key)))
-        return next((person for person in people if person.kind == ANCHOR), None)
+    def _whose_devices(self, sighting: Sighting, said: Said) -> Person:
+        """Return the first anchor among the actor and devices, else the first of them, or new."""
+        keys = (sighting.actor_key, *said)
+        people = [person for key in keys if (person := self.person(key))]
+        anchor = next((person for person in people if person.kind == ANCHOR), None)
+        return anchor or (people[0] if people else self._create(sighting, SHADOW))
 
     def _mention(self, sighting: Sighting) -> None:
         """Link addresses among attributes, unless another person has them."""
@@ -214,17 +209,26 @@ class Plan:
         for key, mention in self._usable(sighting, sighting.mentions).items():
             owner = self.person(key)
             if owner is None:
-                target = self._anchored(sighting, target)
-                self._link_if_allowed(sighting, key, mention, target)
+                target = self._anchor(sighting, key, mention, target)
             elif owner is not target:
                 self._refuse(sighting, protect.ADDRESS_TAKEN, key)
 
-    def _anchored(self, sighting: Sighting, target: Person) -> Person:
-        """Return an anchor for an address: a shadow collapses into a new one."""
+    def _anchor(self, sighting: Sighting, key: UUID, said: Identifier, target: Person) -> Person:
+        """Link an address; a shadow collapses into the anchor that it makes."""
         if target.kind == ANCHOR:
-            return target
+            self._link_if_allowed(sighting, key, said, target)
+        elif (target, sighting) in self.created[-1:]:  # nobody has met it as a shadow
+            target.kind = ANCHOR
+            self._link(sighting, key, said, target)
+        else:
+            shadow, target = target, self._create_anchor(sighting, key, said)
+            self._collapse(sighting, sighting.actor_key, shadow, target, "mentioned")
+        return target
+
+    def _create_anchor(self, sighting: Sighting, key: UUID, said: Identifier) -> Person:
+        """Make a person of an identity; no limit is so low that it keeps out the first one."""
         anchor = self._create(sighting, ANCHOR)
-        self._collapse(sighting, sighting.actor_key, target, anchor, "mentioned")
+        self._link(sighting, key, said, anchor)
         return anchor
 
     def _create(self, sighting: Sighting, kind: str) -> Person:
@@ -244,12 +248,7 @@ class Plan:
             self._link(sighting, key, said, self._create(sighting, SHADOW))
 
     def _link(
-        self,
-        sighting: Sighting,
-        key: UUID,
-        said: Identifier,
-        target: Person,
-        status: str = ACTIVE,
+        self, sighting: Sighting, key: UUID, said: Identifier, target: Person, status: str = ACTIVE
     ) -> None:
         self.links.append(Link(key, said, target, sighting, status))
         self._people[key] = target
@@ -270,6 +269,7 @@ class Plan:
         collapse = Collapse(new_id(), loser, winner, sighting, rule)
         if self._defer or loser.is_large:
             self.pending.append(collapse)
+            self._postponed.add(sighting.event_id)
             return
         self._touch(loser)
         self._touch(winner)
@@ -293,4 +293,3 @@ class Plan:
     def _touch(self, person: Person) -> None:
         if person.span is not None:  # a new one is nobody else's business yet
             self.touched.add(person.id)
-            self._changes_somebody = True

@@ -84,8 +84,11 @@ def apply_operations(
     """Add operations to their profiles; one that is stored already has no second effect.
 
     Returns by event id how many leaves it changed, where it changed any. For a key that is folded
-    again, the newest operation of the call that mentions it is named as the cause.
-    Statements: none for no operations, else 4, and one more when some come late.
+    again, the newest operation of the call that mentions it is named as the cause. Where that
+    takes more than a request may read, the key keeps its value, and the profile is left to
+    `collapse_profiles`.
+    Statements: none for no operations, else 4, and one more when some come late, one for what is
+    left.
     Raises `LostRace` when a profile was written or merged away meanwhile.
     """
     fresh = _remember(cursor, [each for each in operations if each.op.patch])
@@ -106,20 +109,22 @@ def apply_operations(
 
 def merge_attributes(
     cursor: Cursor, merges: Sequence[Merged], now: datetime
-) -> dict[UUID, AttributesBefore]:
+) -> tuple[dict[UUID, AttributesBefore], set[UUID]]:
     """Make the losers' attributes the winners', once their identifiers point at the winners.
 
     A key of one side is taken as it is; one that both have becomes what both histories add up to,
     so that the latest event time wins. The winner's lineage, with the merge id: a row for each
     leaf that changed, and one for each value of the loser that lost: it is `old`, and what stands
     is `new`. A loser keeps its attributes, but its version moves on: whoever is still writing to
-    it has lost the race. Returns by merge id what both sides knew before.
+    it has lost the race. Returns by merge id what both sides knew before, and the winners whose
+    clashing keys are left to `collapse_profiles`, because history is too long to be read here.
 
-    Statements: none for no merges, else 3, and one more when history decides a key.
+    Statements: none for no merges, else 3, one more when history decides a key, one for what is
+    left.
     Raises `LostRace` as `apply_operations` does.
     """
     if not merges:
-        return {}
+        return {}, set()
     winners = {each.winner_id for each in merges}
     ids = (
         (id_, each.organization_id) for each in merges for id_ in (each.winner_id, each.loser_id)
@@ -134,7 +139,8 @@ def merge_attributes(
     for each in merges:
         _log_losing_values(each, people[each.winner_id], people[each.loser_id])
     drafts.write(cursor, people.values(), now)
-    return {each.merge_id: _before(people, each) for each in merges}
+    before = {each.merge_id: _before(people, each) for each in merges}
+    return before, {id_ for id_ in winners if people[id_].postponed}
 
 
 def _remember(

@@ -56,8 +56,11 @@ FROM json_to_recordset(%(rows)s::json) AS new (
 
 def collapse(
     cursor: Cursor, collapses: Sequence[Collapse], links: Sequence[Link], now: datetime
-) -> None:
-    """Carry out collapses of locked people; their new profiles and `links` are inserted already."""
+) -> set[UUID]:
+    """Carry out collapses of locked people; their new profiles and `links` are inserted already.
+
+    Returns the winners whose attributes `collapse_profiles` will have put right a moment later.
+    """
     losers = sorted((each.loser for each in collapses), key=lambda loser: loser.id)
     pairs = json_rows({"loser": loser.id, "winner": loser.root.id} for loser in losers)
     repointed = cursor.ask(_REPOINT, pairs=pairs, now=now)
@@ -65,9 +68,10 @@ def collapse(
     cursor.send(_BAR_LEFT, pairs=pairs)
     cursor.send(_BAR_RIGHT, pairs=pairs)
     moved = _moved(links, repointed())
-    before = merge_attributes(cursor, [_merged(each) for each in collapses], now)
+    before, postponed = merge_attributes(cursor, [_merged(each) for each in collapses], now)
     rows = (_row(each, moved, before) for each in collapses)
     cursor.send(_RECORD, rows=json_rows(rows), now=now)
+    return postponed
 
 
 def _moved(links: Sequence[Link], repointed: Sequence[tuple[UUID, UUID]]) -> dict[UUID, list[UUID]]:

@@ -25,7 +25,7 @@ FROM json_to_recordset(%(rows)s::json) AS new (
 ON CONFLICT (fingerprint) DO NOTHING
 RETURNING subject_key
 """
-# People, not their identities; and not for a row that is busy: the next meeting counts again.
+# Other people, not their identities; and not for a row that is busy: the next meeting counts again.
 _QUARANTINE = """
 UPDATE identifier SET status = 'quarantined'
 WHERE key IN (
@@ -37,6 +37,7 @@ WHERE key IN (
         FROM (SELECT other_key FROM refusal
               WHERE subject_key = asked.key AND reason = 'shared_device' LIMIT 10000) AS with_it
         JOIN identifier met ON met.key = with_it.other_key
+        WHERE met.profile_id <> device.profile_id
     )
     ORDER BY device.key FOR UPDATE OF device SKIP LOCKED
 )

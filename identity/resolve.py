@@ -1,18 +1,18 @@
 """Finds or creates who did it, for a whole batch at once, and collapses those that are one person.
 
 1. Read what is known of the identifiers (`look_up`, one trip). Decide (`identity.decide`, pure).
-2. Nothing existing gains or loses anything: no lock is taken. New people are only inserted, and
-   an insert that finds its identifier taken violates the primary key: a lost race, everything
-   again.
-3. Otherwise advisory locks on the people concerned, in one order for everybody; read and decide
-   again under them, now knowing what limits them. Whom the locks do not cover by then is a lost
-   race too.
+2. Nothing existing gains or loses anything and nobody is named for the first time: no lock is
+   taken. New cookies are only inserted, and an insert that finds its identifier taken violates
+   the primary key: a lost race, everything again, more carefully.
+3. Otherwise advisory locks on identities never heard of, then on the people concerned; read and
+   decide again under them, now knowing what limits these people. Whom the locks do not cover by
+   then is a lost race too.
 4. Write: identifiers and profiles, collapses, what was seen when.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -20,8 +20,9 @@ import msgspec
 
 from identity import merge, policies, seen
 from identity.decide import Link, Plan
-from identity.locks import lock_people
-from identity.protect import Policy
+from identity.identifiers import EXPLICIT
+from identity.locks import lock_keys, lock_people
+from identity.protect import Policy, suppressed
 from identity.races import LostRace
 from identity.sighting import ANCHOR, Known, Person, Sighting, Span
 from keystone.db import Cursor, Row, json_rows, uuid_array
@@ -39,10 +40,10 @@ JOIN identifier i ON i.key = asked.key
 JOIN profile p ON p.id = i.profile_id
 """
 # By the index identifier (profile_id, kind, linked_at). What a shadow has is not counted, and how
-# much only of those that may lose it.
+# much only of those that the first look would move: another is too large to be moved at once.
 _LIMITS = """
 SELECT asked.id, crm_ids, emails, phones, recent,
-       asked.may_move AND EXISTS (
+       NOT asked.may_move OR EXISTS (
            SELECT FROM identifier WHERE profile_id = asked.id OFFSET %(large)s) AS is_large,
        ARRAY(SELECT right_id FROM cannot_link WHERE left_id = asked.id
              UNION ALL SELECT left_id FROM cannot_link WHERE right_id = asked.id) AS barred
@@ -75,10 +76,10 @@ WITH people AS (
 INSERT INTO identifier (key, org_id, kind, value, profile_id, home_id, source_id, event_id,
                         linked_at, first_seen, last_seen, status)
 SELECT key, org_id, kind, value, profile_id, home_id, source_id, event_id,
-       %(now)s, seen_at, seen_at, status
+       %(now)s, first_seen, last_seen, status
 FROM json_to_recordset(%(identifiers)s::json) AS new (
     key uuid, org_id uuid, kind text, value text, profile_id uuid, home_id uuid, source_id uuid,
-    event_id uuid, seen_at timestamptz, status text)
+    event_id uuid, first_seen timestamptz, last_seen timestamptz, status text)
 """
 
 
@@ -98,24 +99,40 @@ def look_up(cursor: Cursor, sightings: Sequence[Sighting]) -> Callable[[], Found
 
 
 def resolve(
-    cursor: Cursor, found: Found, fresh: Sequence[Sighting], now: datetime, *, defer: bool = False
+    cursor: Cursor,
+    found: Found,
+    fresh: Sequence[Sighting],
+    now: datetime,
+    *,
+    careful: bool = False,
+    defer: bool = False,
 ) -> Plan:
     """Take new sightings in; `found` is what `look_up` found for them and for repeated ones.
 
     Returns the plan as written; `plan.resolution(sighting)` says whose event each is. Its
     `refusals` and what is `pending` are the caller's to store (`identity.refusals`,
-    `identity.work`). `defer`: all merges are pending. Raises `LostRace` when another transaction
-    changed the people concerned meanwhile.
+    `identity.work`). `careful`: new cookies are locked too; for whoever lost a race. `defer`: all
+    merges are pending. Raises `LostRace` when another transaction changed the people concerned
+    meanwhile.
     """
     plan = _decide(found, fresh, defer=defer)
-    if plan.touched:
-        locked = plan.touched
-        lock_people(cursor, locked)
-        found = _look_again(cursor, found, plan, now)
+    new = _new_keys(plan, careful=careful)
+    if new:
+        lock_keys(cursor, new)
+        if _ask(cursor, new)():  # somebody was faster: whom these came to is not who was read
+            found = Found(_ask(cursor, new.union(found.known))(), found.policies)
+            plan = _decide(found, fresh, defer=defer)
+    spans = seen.spans(plan, fresh)
+    concerned = plan.touched | seen.earlier(spans)
+    if concerned:
+        lock_people(cursor, concerned)
+        found = _look_again(cursor, found, plan, concerned, now)
         plan = _decide(found, fresh, defer=defer)
-        if not plan.touched <= locked:
+        spans = seen.spans(plan, fresh)
+        # Nor may somebody who was erased meanwhile be found again under another name.
+        if not plan.touched | seen.earlier(spans) <= concerned or suppressed(fresh, found.known):
             raise LostRace
-    _write(cursor, plan, found.known, fresh, now)
+    _write(cursor, plan, spans, found.known, fresh, now)
     return plan
 
 
@@ -125,11 +142,20 @@ def _decide(found: Found, fresh: Sequence[Sighting], *, defer: bool) -> Plan:
     return plan
 
 
-def _look_again(cursor: Cursor, found: Found, plan: Plan, now: datetime) -> Found:
-    """Read the people who are now locked; what limits them, where somebody gains anything."""
-    concerned = {key: said for key, said in found.known.items() if said.person.id in plan.touched}
-    answer = _ask(cursor, concerned)
-    limits = _ask_limits(cursor, concerned, plan, now) if plan.links or plan.collapses else list
+def _new_keys(plan: Plan, *, careful: bool) -> set[UUID]:
+    """Return identities that nobody had: two batches that both bring them would take turns in
+    failing. Cookies are many and rarely shared, and locked only after a lost race.
+    """
+    return {link.key for link in plan.links if careful or link.identifier.kind in EXPLICIT}
+
+
+def _look_again(
+    cursor: Cursor, found: Found, plan: Plan, concerned: Collection[UUID], now: datetime
+) -> Found:
+    """Read who is now locked; what limits people, where somebody gains anything."""
+    known = {key: said for key, said in found.known.items() if said.person.id in concerned}
+    answer = _ask(cursor, known)
+    limits = _ask_limits(cursor, known, plan, now) if plan.links or plan.collapses else list
     again = answer()
     people = {said.person.id: said.person for said in again.values()}
     for id_, *limiting in limits():
@@ -157,9 +183,9 @@ def _known(rows: Iterable[Row]) -> dict[UUID, Known]:
 
 
 def _ask_limits(
-    cursor: Cursor, concerned: Mapping[UUID, Known], plan: Plan, now: datetime
+    cursor: Cursor, known: Mapping[UUID, Known], plan: Plan, now: datetime
 ) -> Callable[[], list[Row]]:
-    kinds = {said.person.id: said.person.kind for said in concerned.values()}
+    kinds = {said.person.id: said.person.kind for said in known.values()}
     losers = {collapse.loser.id for collapse in plan.collapses}
     rows = (
         {"id": id_, "is_anchor": kinds[id_] == ANCHOR, "may_move": id_ in losers}
@@ -184,24 +210,30 @@ def _limit(  # noqa: PLR0913 - the columns
 def _write(
     cursor: Cursor,
     plan: Plan,
+    spans: Mapping[Person, Span],
     known: Mapping[UUID, Known],
     fresh: Sequence[Sighting],
     now: datetime,
 ) -> None:
-    spans = seen.spans(plan, fresh)
     if plan.links:
-        _create(cursor, plan, spans, now)
+        _create(cursor, plan, spans, seen.of_identifiers(fresh), now)
     if plan.collapses:
         merge.collapse(cursor, plan.collapses, plan.links, now)
     seen.touch(cursor, known, spans, fresh)
 
 
-def _create(cursor: Cursor, plan: Plan, spans: Mapping[Person, Span], now: datetime) -> None:
+def _create(
+    cursor: Cursor,
+    plan: Plan,
+    spans: Mapping[Person, Span],
+    seen_at: Mapping[UUID, Span],
+    now: datetime,
+) -> None:
     """Insert new profiles with their identifiers, each already pointing at its final person."""
     profiles = [_profile_row(spans, *made) for made in plan.created]
     links = sorted(plan.links, key=lambda link: link.key.int)
-    identifiers = json_rows(map(_identifier_row, links))
-    cursor.send(_CREATE, profiles=json_rows(profiles), identifiers=identifiers, now=now)
+    identifiers = [_identifier_row(link, *seen_at[link.key]) for link in links]
+    cursor.send(_CREATE, profiles=json_rows(profiles), identifiers=json_rows(identifiers), now=now)
 
 
 def _profile_row(
@@ -220,7 +252,7 @@ def _profile_row(
     }
 
 
-def _identifier_row(link: Link) -> dict[str, object]:
+def _identifier_row(link: Link, first: datetime, last: datetime) -> dict[str, object]:
     return {
         "key": link.key,
         "org_id": link.sighting.organization_id,
@@ -230,6 +262,7 @@ def _identifier_row(link: Link) -> dict[str, object]:
         "home_id": link.person.id,
         "source_id": link.sighting.source_id,
         "event_id": link.sighting.event_id,
-        "seen_at": link.sighting.seen_at,
+        "first_seen": first,
+        "last_seen": last,
         "status": link.status,
     }

@@ -36,6 +36,15 @@ WHERE identifier.key = said.id
 """
 
 
+def of_identifiers(fresh: Iterable[Sighting]) -> dict[UUID, Span]:
+    """Return when identifiers were seen in new sightings, also among attributes."""
+    return _widest(
+        (key, said.seen_at, said.seen_at)
+        for said in fresh
+        for key in (*said.identifiers, *said.mentions)
+    )
+
+
 def spans(plan: Plan, fresh: Iterable[Sighting]) -> dict[Person, Span]:
     """Return when people were seen: in new sightings, and as the profiles they take in."""
     sighted = ((plan.person(said.actor_key), said.seen_at, said.seen_at) for said in fresh)
@@ -46,6 +55,19 @@ def spans(plan: Plan, fresh: Iterable[Sighting]) -> dict[Person, Span]:
     return seen
 
 
+def earlier(people: Mapping[Person, Span]) -> set[UUID]:
+    """Return the existing profiles that were seen earlier than is known.
+
+    They are locked: who is being merged at this moment would take the earlier time along to no
+    one. Later times may lag behind, and are written without a lock.
+    """
+    return {
+        person.id
+        for person, (first, _) in people.items()
+        if person.span is not None and first < person.span[0]
+    }
+
+
 def touch(
     cursor: Cursor,
     known: Mapping[UUID, Known],
@@ -53,9 +75,8 @@ def touch(
     fresh: Sequence[Sighting],
 ) -> None:
     """Move the seen times of what the database knows; no statement where none is stale."""
-    identifiers = _widest((key, s.seen_at, s.seen_at) for s in fresh for key in s.identifiers)
     stale_identifiers = _stale(
-        (key, span, known[key].span) for key, span in identifiers.items() if key in known
+        (key, span, known[key].span) for key, span in of_identifiers(fresh).items() if key in known
     )
     stale_people = _stale((person.id, span, person.span) for person, span in people.items())
     if stale_identifiers or stale_people:

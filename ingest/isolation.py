@@ -69,7 +69,9 @@ def process_together(
         on_attempt()
         try:
             with ingest_transaction() as cursor:
-                return process(cursor, records, now, defer=attempt >= DEFER_FROM)
+                return process(
+                    cursor, records, now, careful=attempt > 0, defer=attempt >= DEFER_FROM
+                )
         except Exception as error:
             if classify(error) is not Fault.RACE:
                 raise

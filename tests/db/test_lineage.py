@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import permutations
 
-from identity import drafts
+from identity import history
 from identity.attributes import fold
 from identity.lineage import apply_operations, merge_attributes
 from identity.models import AttributeChange, AttributeOp, Identifier, Profile
@@ -91,7 +91,7 @@ def test_nothing_said_runs_no_statement() -> None:
     with counting() as cursor:
         assert apply_operations(cursor, [], NOW) == {}
         assert apply_operations(cursor, [Person().says(0, {})], NOW) == {}
-        assert merge_attributes(cursor, [], NOW) == {}
+        assert merge_attributes(cursor, [], NOW) == ({}, set())
     assert cursor.statements == 0
 
 
@@ -149,7 +149,7 @@ def test_an_operation_without_effect_moves_the_version_on() -> None:
 
 def test_a_full_profile_takes_no_new_keys() -> None:
     person = Person()
-    arrive(person.says(0, {"a": "x", "big": "x" * drafts.SIZE_MAX}))
+    arrive(person.says(0, {"a": "x", "big": "x" * history.SIZE_MAX}))
     arrive(person.says(1, {"a": "y", "b": 1}))
     assert person.attributes().keys() == {"a", "big"}
     assert person.attributes()["a"] == "y"

@@ -52,6 +52,7 @@ def test_a_profile_that_is_gone_is_a_lost_race() -> None:
 def test_a_profile_that_was_merged_away_takes_no_operations() -> None:
     winner = Person()
     loser = Person(winner.organization_id)
+    said = loser.says(0, {"a": 1})
     collapse(winner, loser)
     with pytest.raises(LostRace):
-        arrive(loser.says(0, {"a": 1}))
+        arrive(said)

@@ -44,7 +44,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one short round: does it run at all")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one measurement")
     parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--only", default="a,b,c,d,e", help="letters, as in docs/benchmarks.md")
+    parser.add_argument(
+        "--only", default="a,b,c,d,e,f,g,h", help="letters, as in docs/benchmarks.md"
+    )
     parser.add_argument(
         "--folder", type=Path, default=_ROOT / "var", help="on which disk (default: var/)"
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.bench import load, pipeline
+from tests.bench import load, people, pipeline
 from tests.bench.load import Target
 
 
@@ -23,6 +23,9 @@ class Findings:
     doors: dict[Target, list[load.Sample]] = field(default_factory=lambda: defaultdict(list))
     pipeline: dict[int, list[pipeline.Sample]] = field(default_factory=lambda: defaultdict(list))
     copy: dict[int, list[pipeline.Sample]] = field(default_factory=lambda: defaultdict(list))
+    storms: list[people.Storm] = field(default_factory=list)
+    merges: list[people.Cost] = field(default_factory=list)
+    timeline_ms: float | None = None
 
 
 class Goal(NamedTuple):
@@ -36,6 +39,7 @@ class Goal(NamedTuple):
 def text(found: Findings) -> str:
     """Return the whole report."""
     lines = ["", found.machine, *_door_table(found), *_pipeline_table(found)]
+    lines += _people_table(found)
     lines += [
         "",
         f"memory (PSS of all processes): idle {found.idle_mb:.0f} MB, "
@@ -77,7 +81,43 @@ def goals(found: Findings) -> Iterator[Goal]:
         least = max(20_000, 0.25 * copied)
         figure = f"{rate:,.0f} events/s, {rate / copied:.2f} of COPY"
         yield Goal(f"(e) at 1,000 records at least {least:,.0f} events/s", rate >= least, figure)
+    yield from _people_goals(found)
     yield Goal("idle memory below 450 MB", found.idle_mb < 450, f"{found.idle_mb:.0f} MB")
+
+
+def _people_goals(found: Findings) -> Iterator[Goal]:
+    for storm, least in zip(found.storms, (1_500, 3_000), strict=False):
+        rate = storm.merges / storm.seconds
+        name = f"(f) merges into {storm.people:,} people at least {least:,}/s"
+        yield Goal(name, rate >= least, f"{rate:,.0f}/s")
+    if found.merges:
+        small, large = found.merges
+        ratio = large.milliseconds / small.milliseconds
+        slowest = max(each.milliseconds for each in found.merges)
+        widest = max(each.wal_kb for each in found.merges)
+        name = f"(g) a shadow of {large.events:,} events costs what one of {small.events} does"
+        yield Goal(f"{name}, ± 20 %", 0.8 <= ratio <= 1.2, f"{ratio:.2f}")
+        yield Goal("(g) a merge below 5 ms", slowest < 5, f"{slowest:.1f} ms")
+        yield Goal("(g) a merge below 40 kB of WAL", widest < 40, f"{widest:.0f} kB")
+    if found.timeline_ms is not None:
+        name = f"(h) a page of a timeline of {people.TABLE:,} events below 20 ms"
+        yield Goal(name, found.timeline_ms < 20, f"{found.timeline_ms:.1f} ms")
+
+
+def _people_table(found: Findings) -> Iterator[str]:
+    if found.storms or found.merges:
+        yield ""
+    for storm in found.storms:
+        yield (
+            f"{f'(f) first logins of {storm.people:,} people':38}"
+            f"{storm.merges / storm.seconds:10,.0f} merges/s"
+            f"{storm.left:8,} left to the worker"
+        )
+    for cost in found.merges:
+        yield (
+            f"{f'(g) merge of a shadow, {cost.events:,} events':38}"
+            f"{cost.milliseconds:10.2f} ms {cost.wal_kb:10.1f} kB of WAL"
+        )
 
 
 def _door_table(found: Findings) -> Iterator[str]:

@@ -8,7 +8,7 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-from tests.bench import load, machine, pipeline, report
+from tests.bench import load, machine, people, pipeline, report
 from tests.bench.load import Load, Target
 from tests.bench.pipeline import Workbench
 from tests.live import Up
@@ -60,6 +60,23 @@ def _measure(up: Up, options: Namespace, folder: Path, found: report.Findings) -
         for size in sizes:
             found.pipeline[size].append(workbench.pipeline(size, options.seconds / 4))
             found.copy[size].append(workbench.copy(size, options.seconds / 4))
+    _measure_people(up, options, found)
+
+
+def _measure_people(up: Up, options: Namespace, found: report.Findings) -> None:
+    """Once, not in rounds: each of these needs a crowd of its own."""
+    # A secret key: what pages may link in an hour is bounded.
+    key = up.variables["KEYSTONE_INTEGRATION_KEY"]
+    if "f" in options.only:
+        _say("storms of first logins")
+        found.storms = [people.storm(key, crowd) for crowd in (people.FEW, people.MANY)]
+    crowd = people.Crowd(key)
+    if "g" in options.only:
+        _say("merges of small and large shadows")
+        found.merges = [crowd.merge_cost(events) for events in (people.SMALL, people.LARGE)]
+    if "h" in options.only:
+        _say("a long timeline")
+        found.timeline_ms = crowd.timeline()
 
 
 def _say(line: str) -> None:

@@ -101,9 +101,25 @@ def story(live: Up) -> list[Answer]:
 def ids(live: Up) -> dict[str, str]:
     """Return ids in the place of those that the documents made up, and Ana, whom they know."""
     order = {"identity": "ana@example.com", "event_type": "track", "event_name": "Order Completed"}
+    order["payload"] = {"order_id": "A-17", "products": [{"product_id": "boots"}]}
     key = live.variables["KEYSTONE_INTEGRATION_KEY"]
+    visit = {"anonymous_id": "ana-at-home", "event_type": "page"}
+    live.request("POST", "/ingest", visit, x_api_key=key)  # the order's person takes it in
+    order["anonymous_id"] = visit["anonymous_id"]
     said = live.request("POST", "/ingest", order, x_api_key=key).json()
-    return {"profiles": said["profile_id"], "events": said["event_id"]}
+    merges = f"/v1/profiles/{said['profile_id']}/merges"
+    (merge, *_) = live.request("GET", merges, x_api_key=key).json()["results"]
+    leaving = {"identity": "leaving@example.com", "event_type": "page"}
+    live.request("POST", "/ingest", leaving, x_api_key=key)
+    asked = {"identifier": f"email:{leaving['identity']}"}
+    admin = live.variables["KEYSTONE_ADMIN_API_KEY"]
+    erasure = live.request("POST", "/v1/erasures", asked, x_api_key=admin).json()
+    return {
+        "profiles": said["profile_id"],
+        "events": said["event_id"],
+        "merges": merge["id"],
+        "erasures": erasure["id"],
+    }
 
 
 @pytest.mark.parametrize("line", CURLS, ids=str)

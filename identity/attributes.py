@@ -6,7 +6,7 @@ form (1.0 is 1), so that equality is JSON's wherever they come from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID
@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from identity.values import Attributes, Json, Slot, canonical, same
+from identity.values import Attributes, Json, Slot, canonical, same, text_of
 from keystone.clock import EPOCH
 
 #: (occurred_at in µs, client_ms, strength, event id in hex): a total order, and plain JSON.
@@ -22,6 +22,8 @@ SortKey: TypeAlias = "tuple[int, int, int, str]"
 
 #: A profile that mentions so many keys takes no new ones (keystone.md §6; a soft limit).
 KEYS_MAX = 5_000
+#: Up to so many items are looked up one by one.
+_FEW = 16
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -197,13 +199,26 @@ def _list_over(existing: Slot, incoming: list[Json]) -> Json:
     return _union([existing], incoming)
 
 
-def _union(items: list[Json], more: Iterable[Json]) -> list[Json]:
+def _union(items: list[Json], more: Sequence[Json]) -> list[Json]:
+    if len(more) > _FEW:
+        return _union_of_many(items, more)
     result = list(items)
     for item in map(canonical, more):
         # Python's equality is the wider one and much faster: `same` is asked only on a hit.
         if item not in result or not any(same(item, present) for present in result):
             result.append(item)
     return result
+
+
+def _union_of_many(items: list[Json], more: Sequence[Json]) -> list[Json]:
+    """Do the same in a time that does not grow with the product of the two."""
+    members = set(map(text_of, items))
+    added: dict[bytes, Json] = {}
+    for item in map(canonical, more):
+        text = text_of(item)
+        if text not in members:
+            added.setdefault(text, item)
+    return [*items, *added.values()]
 
 
 def _object_over(existing: Attributes, incoming: Attributes) -> Attributes:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from identity.decide import Collapse
+from identity.sighting import Collapse
 from keystone.db import Cursor, ingest_transaction, json_rows
 from keystone.ids import new_id
 
@@ -165,8 +165,8 @@ def _merge(collapse: Collapse) -> Work:
         id=new_id(),
         org_id=collapse.sighting.organization_id,
         kind=MERGE,
-        profile_id=collapse.winner.id,
-        other_id=collapse.loser.id,
+        profile_id=collapse.into.home,
+        other_id=collapse.out_of.home,
         merge_id=collapse.merge_id,
         event_id=collapse.sighting.event_id,
         source_id=collapse.sighting.source_id,

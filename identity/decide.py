@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-import msgspec
-
 from identity import protect
 from identity.identifiers import EXPLICIT, SESSION, Identifier
 from identity.protect import Policy, Refused
@@ -21,36 +19,17 @@ from identity.sighting import (
     ANCHOR,
     QUARANTINED,
     SHADOW,
+    Collapse,
     Known,
+    Link,
     Person,
+    Place,
     Resolution,
     Sighting,
-    Statement,
 )
 from keystone.ids import new_id
 
 Said = Mapping[UUID, Identifier]
-
-
-class Link(msgspec.Struct, frozen=True, gc=False):
-    """A new identifier of a person, and the sighting that brought it."""
-
-    key: UUID
-    identifier: Identifier
-    person: Person
-    sighting: Sighting
-    status: str = ACTIVE
-
-
-class Collapse(msgspec.Struct, frozen=True, gc=False):
-    """A profile becomes part of a person: by which sighting and rule, or by whose decision."""
-
-    merge_id: UUID
-    loser: Person
-    winner: Person
-    sighting: Sighting | Statement
-    rule: str
-    by: str = ""
 
 
 class Plan:
@@ -67,10 +46,12 @@ class Plan:
         defer: bool = False,
     ) -> None:
         self._people = {key: identifier.person for key, identifier in known.items()}
+        self._known, self._homes = known, dict[UUID, UUID]()  # homes of new ones
         self._status = {k: each.status for k, each in known.items() if each.status != ACTIVE}
         self._policies, self._default, self._defer = policies or {}, Policy(), defer
         self._merged_by: dict[UUID, tuple[UUID, ...]] = {}  # event id → losers
-        self._postponed: set[UUID] = set()  # event ids
+        #: Ids of events whose merge is finished a moment later.
+        self.postponed: set[UUID | None] = set()
         self.links: list[Link] = []
         self.created: list[tuple[Person, Sighting]] = []
         self.collapses: list[Collapse] = []
@@ -95,7 +76,7 @@ class Plan:
         """Say whose event it is, once every sighting has been taken in."""
         person = self._people[sighting.actor_key].root
         merged = self._merged_by.get(sighting.event_id, ()) if self._merged_by else ()
-        return Resolution(person.id, person.kind, merged, sighting.event_id in self._postponed)
+        return Resolution(person.id, person.kind, merged, sighting.event_id in self.postponed)
 
     def _take_in(self, sighting: Sighting) -> None:
         target = self._same_person(sighting)
@@ -144,9 +125,9 @@ class Plan:
         """Give an actor that must not be linked its event all the same."""
         actor = sighting.actor_key
         if self.person(actor) is None:
-            said = sighting.identifiers[actor]
-            person = self._create(sighting, ANCHOR if said.kind in EXPLICIT else SHADOW)
-            self._link(sighting, actor, said, person, status=QUARANTINED)
+            is_explicit = sighting.said(actor).kind in EXPLICIT
+            person = self._create(sighting, ANCHOR if is_explicit else SHADOW)
+            self._link(sighting, actor, person, status=QUARANTINED)
 
     def _identify(self, sighting: Sighting, said: Said) -> None:
         """Bring the explicit identities of one statement together."""
@@ -161,115 +142,133 @@ class Plan:
                 self._refuse(sighting, reason, actor, stated)
                 target = None
         is_apart = stated is not None and target is None
-        target = target or self._create_anchor(sighting, actor, said[actor])
-        for key, identifier in said.items():
+        via = stated if stated and target else self._create_anchor(sighting, actor)
+        for key in said:
             owner = self.person(key)
             if owner is None:
-                self._link_if_allowed(sighting, key, identifier, target)
-            elif owner is not target and not is_apart:
-                target = self._unite(sighting, key, target, owner)
+                self._link_if_allowed(sighting, key, via)
+            elif owner is not self.person(via) and not is_apart:
+                self._unite(sighting, key, via)
 
-    def _unite(self, sighting: Sighting, key: UUID, target: Person, other: Person) -> Person:
+    def _unite(self, sighting: Sighting, key: UUID, via: UUID) -> None:
         """Make two anchors of one statement one, the younger part of the older, if allowed."""
+        target, other = self._people[via].root, self._people[key].root
         reason = protect.why_not_merge(target, other, sighting, self._policy(sighting))
         if reason:
             self._refuse(sighting, reason, key)
-            return target
-        older, younger = sorted((target, other), key=lambda person: person.id)
-        self._collapse(sighting, key, younger, older, "stated")
-        return target.root
+        else:
+            older, younger = (via, key) if target.id < other.id else (key, via)
+            self._collapse(sighting, key, younger, older, "stated")
 
     def _join_devices(self, sighting: Sighting, said: Said) -> None:
         """An unknown cookie joins, a shadow's collapses, an anchor's stays with its anchor."""
-        target = self._whose_devices(sighting, said)
+        via = self._whose_devices(sighting, said)
+        target = self._people[via].root
         for key, identifier in said.items():
             person = self.person(key)
             if person is None:
                 # A session becomes an identifier only where nothing else names the person.
                 if identifier.kind != SESSION or key == sighting.actor_key:
-                    self._link_if_allowed(sighting, key, identifier, target)
+                    self._link_if_allowed(sighting, key, via)
             elif person is target:
                 continue
             elif person.kind == SHADOW:
                 rule = "identified" if sighting.actor_key not in said else "same_session"
-                self._collapse(sighting, key, person, target, rule)
+                self._collapse(sighting, key, key, via, rule)
             else:
                 self._refuse(sighting, protect.SHARED_DEVICE, key)
 
-    def _whose_devices(self, sighting: Sighting, said: Said) -> Person:
-        """Return the first anchor among the actor and devices, else the first of them, or new."""
-        keys = (sighting.actor_key, *said)
-        people = [person for key in keys if (person := self.person(key))]
-        anchor = next((person for person in people if person.kind == ANCHOR), None)
-        return anchor or (people[0] if people else self._create(sighting, SHADOW))
+    def _whose_devices(self, sighting: Sighting, said: Said) -> UUID:
+        """Return by which key: of the actor and devices the first anchor's, else the first."""
+        actor = sighting.actor_key
+        keys = [key for key in (actor, *said) if self.person(key)]
+        if not keys:
+            self._link(sighting, actor, self._create(sighting, SHADOW))
+            return actor
+        return next((key for key in keys if self._people[key].root.kind == ANCHOR), keys[0])
 
     def _mention(self, sighting: Sighting) -> None:
         """Link addresses among attributes, unless another person has them."""
-        target = self._people[sighting.actor_key].root
-        for key, mention in self._usable(sighting, sighting.mentions).items():
+        via = sighting.actor_key
+        for key in self._usable(sighting, sighting.mentions):
             owner = self.person(key)
             if owner is None:
-                target = self._anchor(sighting, key, mention, target)
-            elif owner is not target:
+                via = self._anchor(sighting, key, via)
+            elif owner is not self.person(via):
                 self._refuse(sighting, protect.ADDRESS_TAKEN, key)
 
-    def _anchor(self, sighting: Sighting, key: UUID, said: Identifier, target: Person) -> Person:
-        """Link an address; a shadow collapses into the anchor that it makes."""
+    def _anchor(self, sighting: Sighting, key: UUID, via: UUID) -> UUID:
+        """Link an address; a shadow collapses into the anchor that it makes, found by its key."""
+        target = self._people[via].root
         if target.kind == ANCHOR:
-            self._link_if_allowed(sighting, key, said, target)
-        elif (target, sighting) in self.created[-1:]:  # nobody has met it as a shadow
+            self._link_if_allowed(sighting, key, via)
+            return via
+        if (target, sighting) in self.created[-1:]:  # nobody has met it as a shadow
             target.kind = ANCHOR
-            self._link(sighting, key, said, target)
-        else:
-            shadow, target = target, self._create_anchor(sighting, key, said)
-            self._collapse(sighting, sighting.actor_key, shadow, target, "mentioned")
-        return target
+            self._link(sighting, key, target)
+            return via
+        self._create_anchor(sighting, key)
+        self._collapse(sighting, via, via, key, "mentioned")
+        return key
 
-    def _create_anchor(self, sighting: Sighting, key: UUID, said: Identifier) -> Person:
+    def _create_anchor(self, sighting: Sighting, key: UUID) -> UUID:
         """Make a person of an identity; no limit is so low that it keeps out the first one."""
-        anchor = self._create(sighting, ANCHOR)
-        self._link(sighting, key, said, anchor)
-        return anchor
+        self._link(sighting, key, self._create(sighting, ANCHOR))
+        return key
 
     def _create(self, sighting: Sighting, kind: str) -> Person:
         person = Person(new_id(), kind)
         self.created.append((person, sighting))
         return person
 
-    def _link_if_allowed(
-        self, sighting: Sighting, key: UUID, said: Identifier, target: Person
-    ) -> None:
+    def _link_if_allowed(self, sighting: Sighting, key: UUID, via: UUID) -> None:
+        """Link an identifier to the person of another, in the same home."""
+        said, target = sighting.said(key), self._people[via].root
         reason = protect.why_not_link(said, target, sighting, self._policy(sighting))
         if reason is None:
-            self._link(sighting, key, said, target)
+            self._link(sighting, key, target, via)
             return
         self._refuse(sighting, reason, key)
         if key == sighting.actor_key:
-            self._link(sighting, key, said, self._create(sighting, SHADOW))
+            self._link(sighting, key, self._create(sighting, SHADOW))
 
     def _link(
-        self, sighting: Sighting, key: UUID, said: Identifier, target: Person, status: str = ACTIVE
+        self,
+        sighting: Sighting,
+        key: UUID,
+        target: Person,
+        via: UUID | None = None,
+        status: str = ACTIVE,
     ) -> None:
-        self.links.append(Link(key, said, target, sighting, status))
-        self._people[key] = target
+        said = sighting.said(key)
+        place = self._place(via) if via else Place(target, target.id)
+        self.links.append(Link(key, said, target, place.home, sighting, status))
+        self._people[key], self._homes[key] = place.person, place.home
         target.gain(said.kind)
         target.recent += 1
         self._touch(target)
 
-    def _collapse(
-        self, sighting: Sighting, key: UUID, loser: Person, winner: Person, rule: str
-    ) -> None:
-        """Make `loser`, the person of `key`, part of `winner`: now, a moment later or not at all."""
+    def _place(self, key: UUID) -> Place:
+        known = self._known.get(key)
+        return Place(self._people[key], known.home if known else self._homes[key])
+
+    def _collapse(self, sighting: Sighting, key: UUID, of: UUID, via: UUID, rule: str) -> None:
+        """Make the person of `of` part of that of `via`: now, a moment later or not at all.
+
+        `key`: of the two the one that is kept out, if it is.
+        """
+        loser, winner = self._people[of].root, self._people[via].root
         reason = protect.CANNOT_LINK if protect.are_barred(loser, winner) else None
         if winner.span is not None:  # what is new has no links yet
             reason = reason or protect.why_too_fast(winner, sighting, self._policy(sighting))
         if reason:
             self._refuse(sighting, reason, key)
             return
-        collapse = Collapse(new_id(), loser, winner, sighting, rule)
+        places = self._place(of), self._place(via)
+        collapse = Collapse(new_id(), loser, winner, sighting, rule, *places)
         if self._defer or loser.is_large:
             self.pending.append(collapse)
-            self._postponed.add(sighting.event_id)
+            self.postponed.add(sighting.event_id)
             return
         self._touch(loser)
         self._touch(winner)

@@ -6,17 +6,12 @@ times would be copied and searched ten thousand times.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeAlias
 
-import msgspec
 from msgspec import UNSET
 
-from identity.attributes import merge
-from identity.values import Attributes, Json, Slot, canonical
-
-#: Equal text, equal value: numbers are canonical, keys sorted.
-_text: Callable[[Json], bytes] = msgspec.json.Encoder(order="sorted").encode
+from identity.attributes import Operation, merge
+from identity.values import Attributes, Json, Slot, canonical, text_of
 
 _Path: TypeAlias = "tuple[str, ...]"
 
@@ -28,6 +23,11 @@ class Folding:
         self.attributes: Attributes = {}
         #: By path a list that was appended to, and what is in it.
         self._members: dict[_Path, tuple[list[Json], set[bytes]]] = {}
+
+    def take(self, operation: Operation) -> None:
+        """Add the next operation."""
+        for key, incoming in operation.patch.items():
+            self.add(key, incoming)
 
     def add(self, key: str, incoming: Json) -> None:
         """Let the next operation say something of a top-level key.
@@ -53,8 +53,8 @@ class Folding:
     def _append(self, items: list[Json], item: Json, path: _Path) -> None:
         known = self._members.get(path)
         if known is None or known[0] is not items:  # that list gave way to another
-            known = self._members[path] = items, {_text(each) for each in items}
-        text = _text(item)
+            known = self._members[path] = items, {text_of(each) for each in items}
+        text = text_of(item)
         if text not in known[1]:
             known[1].add(text)
             items.append(item)

@@ -93,8 +93,7 @@ def fold_keys(operations: Iterable[Operation], keys: Iterable[str]) -> dict[str,
     """Return what operations add up to in these keys; they mention no others."""
     folding = Folding()
     for op in sorted(operations, key=sort_key):
-        for key, incoming in op.patch.items():
-            folding.add(key, incoming)
+        folding.take(op)
     return {key: folding.attributes.get(key, UNSET) for key in keys}
 
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from identity.decide import Collapse, Link
 from identity.lineage import AttributesBefore, Merged, merge_attributes
-from keystone.db import Cursor, json_rows
+from identity.sighting import Collapse, Link, Person, Place
+from keystone.db import Cursor, json_rows, uuid_array
 
 _REPOINT = """
 UPDATE identifier SET profile_id = pair.winner, linked_at = %(now)s
@@ -43,6 +43,20 @@ UPDATE cannot_link SET right_id = pair.winner
 FROM json_to_recordset(%(pairs)s::json) AS pair (loser uuid, winner uuid)
 WHERE right_id = pair.loser
 """
+# Whoever is named as one of many that are one person is what leads to the other person: so what led
+# away from it leads to it. Not in force while they are turned: nobody may lose twice meanwhile.
+_TURN = """
+WITH RECURSIVE way AS (
+    SELECT merge.id, merge.winner_id
+    FROM unnest(%(homes)s::uuid[]) AS home JOIN merge ON loser_id = home AND undone_at IS NULL
+    UNION ALL
+    SELECT merge.id, merge.winner_id
+    FROM way JOIN merge ON loser_id = way.winner_id AND undone_at IS NULL
+)
+UPDATE merge SET winner_id = loser_id, loser_id = merge.winner_id, undone_at = %(now)s
+FROM way WHERE merge.id = way.id RETURNING merge.id
+"""
+_TURNED = "UPDATE merge SET undone_at = NULL WHERE id = ANY(%(ids)s::uuid[])"
 _RECORD = """
 INSERT INTO merge (id, org_id, winner_id, loser_id, identifiers, event_id, source_id, rule, by,
                    attributes_before, at, undone_by)
@@ -69,9 +83,37 @@ def collapse(
     cursor.send(_BAR_RIGHT, pairs=pairs)
     moved = _moved(links, repointed())
     before, postponed = merge_attributes(cursor, [_merged(each) for each in collapses], now)
-    rows = (_row(each, moved, before) for each in collapses)
+    ends, turned = _oriented(collapses)
+    if turned:
+        ids = cursor.run(_TURN, homes=uuid_array(turned), now=now)
+        cursor.send(_TURNED, ids=uuid_array(id_ for (id_,) in ids))
+    rows = (_row(each, *ends[each.merge_id], moved, before) for each in collapses)
     cursor.send(_RECORD, rows=json_rows(rows), now=now)
     return postponed
+
+
+def _oriented(collapses: Sequence[Collapse]) -> tuple[dict[UUID, tuple[UUID, UUID]], list[UUID]]:
+    """Return (loser, winner) by merge id, and homes from which merges in force are to be turned.
+
+    A merge is between the two homes that were named together. All merges in force of a person lead
+    to its root; where the loser is named by a home that is not its own root, that home is now the
+    way out of all that the loser was.
+    """
+    near: defaultdict[Person, list[tuple[UUID, Place, Place]]] = defaultdict(list)
+    for each in collapses:
+        near[each.out_of.person].append((each.merge_id, each.out_of, each.into))
+        near[each.into.person].append((each.merge_id, each.into, each.out_of))
+    ends: dict[UUID, tuple[UUID, UUID]] = {}
+    turned: list[UUID] = []
+    reached = list({each.loser.root for each in collapses})
+    while reached:
+        for merge_id, here, there in near[reached.pop()]:
+            if merge_id not in ends:
+                ends[merge_id] = there.home, here.home
+                reached.append(there.person)
+                if there.home != there.person.id:
+                    turned.append(there.home)
+    return ends, turned
 
 
 def _moved(links: Sequence[Link], repointed: Sequence[tuple[UUID, UUID]]) -> dict[UUID, list[UUID]]:
@@ -99,15 +141,17 @@ def _merged(collapse: Collapse) -> Merged:
 
 def _row(
     collapse: Collapse,
+    loser_id: UUID,
+    winner_id: UUID,
     moved: Mapping[UUID, Sequence[UUID]],
     before: Mapping[UUID, AttributesBefore],
 ) -> dict[str, object]:
     return {
         "id": collapse.merge_id,
         "org_id": collapse.sighting.organization_id,
-        # Whom it joined, not who that has become part of since: an undo takes one step back.
-        "winner_id": collapse.winner.id,
-        "loser_id": collapse.loser.id,
+        # Who were named together, not who these are part of: an undo takes one step back.
+        "winner_id": winner_id,
+        "loser_id": loser_id,
         "identifiers": sorted(moved.get(collapse.loser.id, ())),
         "event_id": collapse.sighting.event_id,
         "source_id": collapse.sighting.source_id,

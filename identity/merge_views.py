@@ -14,7 +14,7 @@ from identity.work import Undone, merge_by_hand, undo_by_hand
 from keystone.api import Refusal
 from keystone.models import ApiKey
 from keystone.openapi import describe_write, path, query
-from keystone.reading import FieldError, Query, not_found, path_uuid
+from keystone.reading import Query, found, invalid, not_found, path_uuid
 from keystone.source import Source
 from keystone.writing import WriteView, body_of
 
@@ -86,9 +86,8 @@ class MergesView(WriteView):
         except Impossible as why:
             raise _refusal(why) from why
         merge = merge_of(source, done.merge_id)
-        if merge is None:  # erased in this very moment
-            raise not_found()
-        return (201 if done.status == "done" else 202), merge
+        # Not found: erased in this very moment.
+        return (201 if done.status == "done" else 202), found(merge)
 
 
 @describe_write(
@@ -139,9 +138,7 @@ def _refusal(why: Impossible) -> Refusal:
 def _flag(query: Query, name: str) -> bool:
     text = query.get(name, "").lower()
     if text not in _FLAGS:
-        message = "1 or 0."
-        fault = FieldError(("query", name), "invalid_choice", message)
-        raise Refusal(422, "invalid_choice", f"{name}: {message}", errors=[fault])
+        raise invalid(name, "invalid_choice", "1 or 0.")
     return _FLAGS[text]
 
 

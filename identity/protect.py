@@ -64,7 +64,7 @@ class Refused(msgspec.Struct, frozen=True):
 
     def named(self, key: UUID) -> str:
         """Write one of the two as staff read it."""
-        said = self.sighting.identifiers.get(key) or self.sighting.mentions[key]
+        said = self.sighting.said(key)
         return f"{said.kind}:{said.value}"
 
 

@@ -121,10 +121,15 @@ class _Row(NamedTuple):
 
 def merge_of(source: Source, id_: UUID) -> MergeAnswer | None:
     """Return a merge of the caller's organization, also one that is still to be done."""
-    organization = source.organization_id
-    rows = select(_ONE, id=id_, organization=organization, shown=IDENTIFIERS_MAX)
-    found = _answers(source, [_Row(*row) for row in rows])
-    return found[0] if found else _work_of(source, id_)
+    answer = _made(source, id_) or _work_of(source, id_)
+    if answer and answer.status == "failed":  # or it was made between the two looks
+        answer = _made(source, id_) or answer
+    return answer
+
+
+def _made(source: Source, id_: UUID) -> MergeAnswer | None:
+    rows = select(_ONE, id=id_, organization=source.organization_id, shown=IDENTIFIERS_MAX)
+    return next(iter(_answers(source, [_Row(*row) for row in rows])), None)
 
 
 def merges_of(

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 
 from identity.read_merges import MergeAnswer, merge_of
 from keystone.openapi import describe, path
-from keystone.reading import ReadView, not_found, path_uuid
+from keystone.reading import ReadView, found, path_uuid
 from keystone.source import Source
 
 
@@ -23,7 +23,4 @@ class MergeView(ReadView):
 
     def read(self, request: Request, source: Source, merge_id: str) -> MergeAnswer:
         """The merge."""
-        merge = merge_of(source, path_uuid(merge_id))
-        if merge is None:
-            raise not_found()
-        return merge
+        return found(merge_of(source, path_uuid(merge_id)))

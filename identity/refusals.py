@@ -42,6 +42,15 @@ WHERE key IN (
     ORDER BY device.key FOR UPDATE OF device SKIP LOCKED
 )
 """
+# By refusal_by_subject and refusal_by_other: what has just moved, and met whom it was kept from.
+_ACCEPT = """
+UPDATE refusal SET suggestion = 'accepted', decided_at = %(now)s, decided_by = %(by)s
+FROM identifier moved, identifier met
+WHERE moved.profile_id = %(profile)s AND moved.linked_at = %(now)s
+  AND ((refusal.subject_key = moved.key AND met.key = refusal.other_key)
+       OR (refusal.other_key = moved.key AND met.key = refusal.subject_key))
+  AND met.profile_id = %(profile)s AND suggestion = 'open'
+"""
 
 
 def record(
@@ -58,6 +67,11 @@ def record(
     recorded = {key for (key,) in cursor.run(_RECORD, rows=json_rows(rows), now=now)}
     shared = (each for each in refusals if each.reason == SHARED_DEVICE)
     _quarantine(cursor, (each for each in shared if each.subject in recorded), policies)
+
+
+def accept(cursor: Cursor, profile_id: UUID, by: str, now: datetime) -> None:
+    """Close suggestions to merge whom `profile_id` has just become; its identifiers moved `now`."""
+    cursor.send(_ACCEPT, profile=profile_id, by=by, now=now)
 
 
 def _row(fingerprint: UUID, refused: Refused) -> dict[str, object]:

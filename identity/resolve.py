@@ -19,12 +19,12 @@ from uuid import UUID
 import msgspec
 
 from identity import merge, policies, seen
-from identity.decide import Link, Plan
+from identity.decide import Plan
 from identity.identifiers import EXPLICIT
 from identity.locks import lock_keys, lock_people
 from identity.protect import Policy, suppressed
 from identity.races import LostRace
-from identity.sighting import ANCHOR, Known, Person, Sighting, Span
+from identity.sighting import ANCHOR, Known, Link, Person, Sighting, Span
 from keystone.db import Cursor, Row, json_rows, uuid_array
 
 #: Moving more identifiers than these is not for a request.
@@ -33,7 +33,7 @@ LARGE = 1_000
 RECENT = timedelta(hours=1)
 
 _READ = """
-SELECT i.key, i.first_seen, i.last_seen, i.status,
+SELECT i.key, i.first_seen, i.last_seen, i.status, i.home_id,
        i.profile_id, p.kind, p.first_seen, p.last_seen
 FROM unnest(%(keys)s::uuid[]) AS asked (key)
 JOIN identifier i ON i.key = asked.key
@@ -122,17 +122,19 @@ def resolve(
         if _ask(cursor, new)():  # somebody was faster: whom these came to is not who was read
             found = Found(_ask(cursor, new.union(found.known))(), found.policies)
             plan = _decide(found, fresh, defer=defer)
-    spans = seen.spans(plan, fresh)
-    concerned = plan.touched | seen.earlier(spans)
+    sighted, spans = seen.of_identifiers(fresh), seen.spans(plan, fresh)
+    concerned = plan.touched | seen.earlier(found.known, spans, sighted)
     if concerned:
         lock_people(cursor, concerned)
         found = _look_again(cursor, found, plan, concerned, now)
         plan = _decide(found, fresh, defer=defer)
         spans = seen.spans(plan, fresh)
+        needed = plan.touched | seen.earlier(found.known, spans, sighted)
         # Nor may somebody who was erased meanwhile be found again under another name.
-        if not plan.touched | seen.earlier(spans) <= concerned or suppressed(fresh, found.known):
+        if not needed <= concerned or suppressed(fresh, found.known):
             raise LostRace
-    _write(cursor, plan, spans, found.known, fresh, now)
+    _write(cursor, plan, spans, sighted, now)
+    seen.touch(cursor, found.known, spans, sighted, locked=concerned)
     return plan
 
 
@@ -173,12 +175,12 @@ def _known(rows: Iterable[Row]) -> dict[UUID, Known]:
     """Make identifiers of rows; those of one person share one `Person`."""
     people: dict[UUID, Person] = {}
     known: dict[UUID, Known] = {}
-    for key, first, last, status, profile_id, *profile in rows:
+    for key, first, last, status, home, profile_id, *profile in rows:
         person = people.get(profile_id)
         if person is None:
             kind, *span = profile
             person = people[profile_id] = Person(profile_id, kind, tuple(span))
-        known[key] = Known(person, (first, last), status)
+        known[key] = Known(person, (first, last), home, status)
     return known
 
 
@@ -211,28 +213,28 @@ def _write(
     cursor: Cursor,
     plan: Plan,
     spans: Mapping[Person, Span],
-    known: Mapping[UUID, Known],
-    fresh: Sequence[Sighting],
+    sighted: Mapping[UUID, Span],
     now: datetime,
 ) -> None:
     if plan.links:
-        _create(cursor, plan, spans, seen.of_identifiers(fresh), now)
+        _create(cursor, plan, spans, sighted, now)
     if plan.collapses:
-        merge.collapse(cursor, plan.collapses, plan.links, now)
-    seen.touch(cursor, known, spans, fresh)
+        winners = merge.collapse(cursor, plan.collapses, plan.links, now)
+        late = (each for each in plan.collapses if each.loser.root.id in winners)
+        plan.postponed.update(each.sighting.event_id for each in late)
 
 
 def _create(
     cursor: Cursor,
     plan: Plan,
     spans: Mapping[Person, Span],
-    seen_at: Mapping[UUID, Span],
+    sighted: Mapping[UUID, Span],
     now: datetime,
 ) -> None:
     """Insert new profiles with their identifiers, each already pointing at its final person."""
     profiles = [_profile_row(spans, *made) for made in plan.created]
     links = sorted(plan.links, key=lambda link: link.key.int)
-    identifiers = [_identifier_row(link, *seen_at[link.key]) for link in links]
+    identifiers = [_identifier_row(link, *sighted[link.key]) for link in links]
     cursor.send(_CREATE, profiles=json_rows(profiles), identifiers=json_rows(identifiers), now=now)
 
 
@@ -259,7 +261,7 @@ def _identifier_row(link: Link, first: datetime, last: datetime) -> dict[str, ob
         "kind": link.identifier.kind,
         "value": link.identifier.value,
         "profile_id": link.person.root.id,
-        "home_id": link.person.id,
+        "home_id": link.home,
         "source_id": link.sighting.source_id,
         "event_id": link.sighting.event_id,
         "first_seen": first,

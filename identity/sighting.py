@@ -32,6 +32,10 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     #: Said by a secret key or a signed token; what a page says merges no anchors.
     trusted: bool = True
 
+    def said(self, key: UUID) -> Identifier:
+        """Return what it names by a key."""
+        return self.identifiers.get(key) or self.mentions[key]
+
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """What people say of profiles; in place of a sighting where no event did."""
@@ -105,7 +109,48 @@ class Known(msgspec.Struct, frozen=True, gc=False):
 
     person: Person
     span: Span
+    #: The profile it was first linked to; the person's own, or one that is part of it by now.
+    home: UUID
     status: str = ACTIVE
+
+
+class Link(msgspec.Struct, frozen=True, gc=False):
+    """A new identifier of a person, and the sighting that brought it.
+
+    `home`: that of the identifier which it was named with. Should the person turn out to be two,
+    it goes where that one goes.
+    """
+
+    key: UUID
+    identifier: Identifier
+    person: Person
+    home: UUID
+    sighting: Sighting
+    status: str = ACTIVE
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where an identifier is: its home, and the person that this was part of before."""
+
+    person: Person
+    home: UUID
+
+
+class Collapse(msgspec.Struct, frozen=True, gc=False):
+    """A profile becomes part of a person: by which sighting and rule, or by whose decision.
+
+    `out_of` and `into`: where the two identifiers are that were named together, the loser's and
+    the winner's. Should either person turn out to be two, it is these that stay together.
+    """
+
+    merge_id: UUID
+    loser: Person
+    winner: Person
+    sighting: Sighting | Statement
+    rule: str
+    out_of: Place
+    into: Place
+    by: str = ""
 
 
 class Resolution(msgspec.Struct, frozen=True, gc=False):

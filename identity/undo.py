@@ -73,8 +73,12 @@ VALUES (%(id)s, %(organization)s, %(winner)s, %(loser)s, %(root)s, %(loser)s,
         %(merge)s, %(now)s, %(by)s)
 """
 _SEEN: LiteralString = """
-UPDATE profile SET first_seen = seen.first, last_seen = seen.last
-FROM (SELECT profile_id, min(first_seen) AS first, max(last_seen) AS last FROM identifier
+UPDATE profile
+SET first_seen = seen.first, last_seen = seen.last,
+    kind = CASE WHEN has_identity THEN 'anchor' ELSE profile.kind END
+FROM (SELECT profile_id, min(first_seen) AS first, max(last_seen) AS last,
+             bool_or(kind IN ('crm_id', 'email', 'phone')) AS has_identity
+      FROM identifier
       WHERE profile_id IN (%(root)s, %(loser)s) GROUP BY profile_id) AS seen
 WHERE profile.id = seen.profile_id
 """

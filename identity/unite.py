@@ -12,13 +12,12 @@ from uuid import UUID
 
 import msgspec
 
-from identity import merge, policies, protect, seen
+from identity import merge, policies, protect, refusals, seen
 from identity.backlog import Impossible, TooMuch, Work
-from identity.decide import Collapse
 from identity.locks import lock_people
 from identity.races import LostRace
 from identity.resolve import LARGE
-from identity.sighting import ANCHOR, SHADOW, Person, Sighting, Statement
+from identity.sighting import ANCHOR, SHADOW, Collapse, Person, Place, Sighting, Statement
 from keystone.db import Cursor
 
 #: Rules of people; all others are those of `identity.decide`, …
@@ -102,7 +101,8 @@ def unite(cursor: Cursor, work: Work, now: datetime, *, in_request: bool = False
         _judge(cursor, work, winner, loser)
     if in_request and loser.is_large:
         raise TooMuch
-    postponed = _collapse(cursor, work, winner, loser, now)
+    out_of, into = (_place(work, sides, person) for person in (loser, winner))
+    postponed = _collapse(cursor, work, out_of, into, now)
     return United(winner_id=winner.id, loser_id=loser.id, postponed=postponed)
 
 
@@ -171,16 +171,26 @@ def _judge(cursor: Cursor, work: Work, winner: Person, loser: Person) -> None:
         raise Impossible(reason, "One person would have too many identities.")
 
 
-def _collapse(cursor: Cursor, work: Work, winner: Person, loser: Person, now: datetime) -> bool:
+def _place(work: Work, sides: Sides, person: Person) -> Place:
+    """Return which profile of a person is meant: whose identifier an event named, or the person."""
+    named = work.profile_id if person is sides.winner else work.other_id
+    return Place(person, person.id if work.rule in BY_HAND or named is None else named)
+
+
+def _collapse(cursor: Cursor, work: Work, out_of: Place, into: Place, now: datetime) -> bool:
+    loser, winner = out_of.person, into.person
     statement = Statement(
         organization_id=work.org_id,
         source_id=work.source_id,
         event_id=work.event_id,
         seen_at=work.seen_at,
     )
-    collapse = Collapse(work.merge_id or work.id, loser, winner, statement, work.rule, work.by)
+    collapse = Collapse(
+        work.merge_id or work.id, loser, winner, statement, work.rule, out_of, into, work.by
+    )
     winner.take_in(loser)
     postponed = merge.collapse(cursor, [collapse], (), now)
+    refusals.accept(cursor, winner.id, work.by, now)
     assert loser.span is not None
-    seen.touch(cursor, {}, {winner: loser.span}, ())
+    seen.touch(cursor, {}, {winner: loser.span}, {})
     return winner.id in postponed

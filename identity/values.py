@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
@@ -63,6 +63,10 @@ def same(one: Slot, other: Slot) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
     return one == other
+
+
+#: Two canonical values are the same where their texts are: for looking many of them up.
+text_of: Callable[[Json], bytes] = msgspec.json.Encoder(order="sorted").encode
 
 
 def canonical(value: Json) -> Json:

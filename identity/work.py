@@ -15,7 +15,7 @@ import msgspec
 from django.db import transaction
 
 from identity import backlog, undo, unite
-from identity.backlog import Impossible, TooMuch, Work, enqueue_merges
+from identity.backlog import Impossible, TooMuch, Work
 from identity.perform import is_race, transact
 from identity.tasks import ring
 from identity.undo import Asked, Undone
@@ -23,7 +23,7 @@ from keystone import clock
 from keystone.db import Cursor, ingest_transaction
 from keystone.ids import new_id
 
-__all__ = ["Done", "Impossible", "Undone", "enqueue_merges", "merge_by_hand", "undo_by_hand"]
+__all__ = ["Done", "Impossible", "Undone", "merge_by_hand", "undo_by_hand"]
 
 T = TypeVar("T")
 

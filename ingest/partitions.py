@@ -18,7 +18,8 @@ import psycopg
 from django.db import connection
 from psycopg import sql
 
-from keystone.clock import from_ms, to_ms
+from keystone.clock import from_ms
+from keystone.ids import lowest_id
 
 #: How far back a backfill gets months of its own (DESIGN §4); what is older stays in DEFAULT.
 BACKFILL = timedelta(days=3_653)
@@ -124,15 +125,6 @@ def name_of(month: date) -> str:
 def month_of(moment: datetime) -> date:
     """Return the first day of a moment's month, in UTC."""
     return moment.astimezone(UTC).date().replace(day=1)
-
-
-def lowest_id(moment: datetime) -> UUID:
-    """Return what sorts before every UUIDv7-shaped id of this moment or later.
-
-    >>> lowest_id(datetime(2026, 11, 1, tzinfo=UTC))
-    UUID('01a19467-e800-0000-0000-000000000000')
-    """
-    return UUID(int=to_ms(moment) << 80)
 
 
 def moment_of(event_id: UUID) -> datetime:

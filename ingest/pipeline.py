@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from identity import protect, refusals, work
+from identity import backlog, protect, refusals
 from identity.attributes import Operation
 from identity.identifiers import STRENGTH, Identifier
 from identity.lineage import ProfileOperation, apply_operations
@@ -68,7 +68,7 @@ def process(
         if case.sighting.event_id not in erased:
             case.person = plan.resolution(case.sighting)
     changes = apply_operations(cursor, [_said(case) for case in new if case.record.attributes], now)
-    work.enqueue_merges(cursor, plan.pending, now)
+    backlog.enqueue_merges(cursor, plan.pending, now)
     bought = orders.apply_facts(cursor, [_fact(case) for case in new if _is_about_orders(case)])
     outcomes = [
         _outcome(case, changes.get(id_, 0), bought.get(id_))

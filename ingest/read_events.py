@@ -1,8 +1,7 @@
 """Reads events back: an organization's, one person's, one by its id; newest first, in pages.
 
-A page looks at a bounded number of rows. Where a filter matches few of them it may be short, or
-even empty, and still have a `next`: that is how a list without an index for each filter stays
-bounded and complete.
+A page looks at a bounded number of rows (`keystone.bounded`). Where a filter matches few of them it
+may be short, or even empty, and still have a `next`.
 """
 
 from __future__ import annotations
@@ -15,12 +14,11 @@ from uuid import UUID
 import msgspec
 
 from identity.models import Identifier
-from keystone.clock import iso, to_ms
+from keystone import bounded
+from keystone.clock import iso
+from keystone.ids import lowest_id
 from keystone.reading import JsonObject, Moment, select
 from keystone.source import Source
-
-#: Rows that a page with filters looks at, at most.
-REACH = 10_000
 
 _FIRST, _BEYOND = UUID(int=0), UUID(int=(1 << 128) - 1)
 
@@ -72,13 +70,13 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         """Return how many rows of each arm are looked at."""
         if (self.type, self.name, self.source) == (None, None, None):
             return self.limit + 1
-        return max(self.limit + 1, REACH // max(arms, 1))
+        return max(self.limit + 1, bounded.REACH // max(arms, 1))
 
     @property
     def bounds(self) -> tuple[UUID, UUID]:
         """The ids between which they lie: an id begins with its time, in ms."""
-        beyond = _BEYOND if self.before is None else _lowest_id(self.before)
-        since = _FIRST if self.since is None else _lowest_id(self.since)
+        beyond = _BEYOND if self.before is None else lowest_id(self.before)
+        since = _FIRST if self.since is None else lowest_id(self.since)
         return since, beyond if self.after is None else min(beyond, self.after)
 
 
@@ -89,8 +87,7 @@ Identifiers = Mapping[UUID, tuple[str, str]]
 
 _COLUMNS = """id, type, kind, name, url, occurred_at, received_at, session_id, source_id,
               context::text, payload::text, actor_key"""
-# An arm runs down one index and stops at `reach` rows or when the page is full, whichever comes
-# first. Row number `reach` is returned even if it does not match: it tells how far the arm came.
+# How far an arm runs and what it returns: `keystone.bounded`.
 _ARM = """
 SELECT * FROM (
     SELECT event.*, row_number() OVER (ORDER BY id DESC) AS depth,
@@ -181,16 +178,8 @@ def _page(
         name=asked.name,
         source=asked.source,
     )
-    looked_at, more = _whole([_Row(*row) for row in rows], asked.limit, reach)
-    return [row for row in looked_at if row.matches], looked_at[-1].id if more else None
-
-
-def _whole(rows: Sequence[_Row], limit: int, reach: int) -> tuple[Sequence[_Row], bool]:
-    """Cut rows off where an arm was looked at no further: below, the page would have gaps."""
-    for index, row in enumerate(rows[:limit]):
-        if row.depth == reach:
-            return rows[: index + 1], True
-    return rows[:limit], len(rows) > limit
+    shown, last = bounded.whole([_Row(*row) for row in rows], asked.limit, reach)
+    return shown, last and last.id
 
 
 def _answers(rows: Iterable[_Row], identifiers: Identifiers) -> list[EventAnswer]:
@@ -212,7 +201,3 @@ def _answer(row: _Row, identifier: tuple[str, str] | None) -> EventAnswer:
         payload=msgspec.Raw(row.payload),
         identifier=None if identifier is None else EventIdentifier(*identifier),
     )
-
-
-def _lowest_id(moment: datetime) -> UUID:
-    return UUID(int=max(to_ms(moment), 0) << 80)

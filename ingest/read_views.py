@@ -14,7 +14,7 @@ from keystone.openapi import FROM, PAGING, TO, describe, path, query
 from keystone.paging import limit_of, next_url, position_of
 from keystone.reading import (
     ReadView,
-    not_found,
+    found,
     path_uuid,
     query_moment,
     query_text,
@@ -76,10 +76,7 @@ class EventView(ReadView):
 
     def read(self, request: Request, source: Source, event_id: str) -> EventAnswer:
         """The event."""
-        event = read_events.one(source, path_uuid(event_id))
-        if event is None:
-            raise not_found()
-        return event
+        return found(read_events.one(source, path_uuid(event_id)))
 
 
 @describe(

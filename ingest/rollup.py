@@ -7,7 +7,7 @@ from typing import LiteralString
 
 from django.db import connection, transaction
 
-from ingest.partitions import lowest_id
+from keystone.ids import lowest_id
 
 #: Rows taken in one run; the next run goes on where this one stopped.
 RUN_ROWS = 50_000

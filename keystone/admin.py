@@ -19,7 +19,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from keystone import clock
 from keystone.models import ApiKey, Application, Membership, Organization
-from keystone.staff.admin import StaffAdmin
+from keystone.staff.admin import OrganizationsAdmin, StaffAdmin
 from keystone.staff.forms import ApiKeyForm, ApplicationForm, MembershipForm
 from keystone.staff.markup import column, list_link, moment
 from keystone.staff.reach import reach_of
@@ -55,8 +55,7 @@ class SmallTableAdmin(StaffAdmin):
 
 
 @admin.register(Organization)
-class OrganizationAdmin(SmallTableAdmin):
-    organization_field = "pk"
+class OrganizationAdmin(OrganizationsAdmin, SmallTableAdmin):
     list_display = ("name", "created", "people", "events", "keys")
     list_filter = ()
     search_fields = ("name",)
@@ -67,17 +66,6 @@ class OrganizationAdmin(SmallTableAdmin):
         (None, {"fields": ("name", "id", "created")}),
         ("Look at", {"fields": ("people", "events", "keys", "members", "applications")}),
     )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
-        return super().get_queryset(request).defer("secret")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Model], search_term: str
-    ) -> tuple[QuerySet[Model], bool]:
-        return queryset.filter(name__icontains=search_term.replace("\0", "")), False
-
-    def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return list(self.list_display)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return reach_of(request.user).everything

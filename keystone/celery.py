@@ -9,6 +9,7 @@ from celery import Celery
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "keystone.settings")
 
 app = Celery("keystone")
+app.set_default()  # for every thread, whatever was imported first: who rings is not the main one
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.conf.beat_schedule = {

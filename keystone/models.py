@@ -22,7 +22,9 @@ class Organization(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=200)
-    # Without it a stolen dump's digests cannot be turned back into addresses (DESIGN §4).
+    # Keys the digests of identifiers (DESIGN §4): the same address has another digest in another
+    # organization, and a dump without this table does not tell whose they are. It is no defence where
+    # this table is stolen too: addresses can then be tried out.
     secret = models.BinaryField(max_length=32, default=new_secret, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -73,7 +73,7 @@ PAGING = (
 )
 
 _STATUSES = {
-    400: "The cursor is none of ours.",
+    400: "The cursor is none of ours, or the body is no JSON.",
     401: "No valid key.",
     403: "The key lacks the scope, or is not for pages of this origin.",
     404: "Nothing is here, or it is another organization's.",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -24,6 +24,7 @@ Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 JsonObject = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
 
 Query = Mapping[str, str]
+T = TypeVar("T")
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -64,6 +65,13 @@ def not_found() -> Refusal:
     return Refusal(404, "not_found", "Nothing is here.")
 
 
+def found(answer: T | None) -> T:
+    """Return what was looked up; raises `Refusal` 404 where there is nothing."""
+    if answer is None:
+        raise not_found()
+    return answer
+
+
 def path_uuid(text: str) -> UUID:
     """Read an id in a path; what is no UUID is not found."""
     try:
@@ -76,7 +84,7 @@ def query_text(query: Query, name: str) -> str | None:
     """Return a text parameter; empty counts as absent."""
     text = query.get(name) or None
     if text and "\0" in text:
-        raise _invalid(name, "invalid_text", "NUL is in no stored text.")
+        raise invalid(name, "invalid_text", "NUL is in no stored text.")
     return text
 
 
@@ -86,7 +94,7 @@ def query_uuid(query: Query, name: str) -> UUID | None:
     try:
         return UUID(text) if text else None
     except ValueError:
-        raise _invalid(name, "invalid_uuid", "An id is a UUID.") from None
+        raise invalid(name, "invalid_uuid", "An id is a UUID.") from None
 
 
 def query_int(query: Query, name: str, *, most: int) -> int | None:
@@ -97,8 +105,16 @@ def query_int(query: Query, name: str, *, most: int) -> int | None:
     except ValueError:
         number = 0
     if number is not None and not 1 <= number <= most:
-        raise _invalid(name, "invalid_number", f"A whole number from 1 to {most}.")
+        raise invalid(name, "invalid_number", f"A whole number from 1 to {most}.")
     return number
+
+
+def query_choice(query: Query, name: str, choices: Collection[str]) -> str | None:
+    """Return a parameter that is one of some words; raises `Refusal` 422 for any other."""
+    text = query_text(query, name)
+    if text is None or text in choices:
+        return text
+    raise invalid(name, "invalid_choice", f"One of {', '.join(choices)}.")
 
 
 def query_moment(query: Query, name: str) -> datetime | None:
@@ -111,11 +127,12 @@ def query_moment(query: Query, name: str) -> datetime | None:
         said = datetime.fromisoformat(text) if text else None
         return said and (said if said.tzinfo else said.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise _invalid(
+        raise invalid(
             name, "invalid_time", "An ISO-8601 time, as 2026-11-21T09:30:00Z; + is written %2B."
         ) from None
 
 
-def _invalid(name: str, code: str, message: str) -> Refusal:
+def invalid(name: str, code: str, message: str) -> Refusal:
+    """Return the 422 that says what is wrong with a parameter; `message` is a sentence."""
     fault = FieldError(("query", name), code, message)
     return Refusal(422, code, f"{name}: {message}", errors=[fault])

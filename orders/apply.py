@@ -20,17 +20,28 @@ import msgspec
 from keystone.db import Cursor
 from orders import operations, products, rows
 from orders.keys import CART, CHECKOUT, ORDER, PRODUCT, key_of
-from orders.lifecycle import OPERATIONS_MAX, State, Touched, apply, fold, is_next, operation
+from orders.lifecycle import (
+    OPERATIONS_MAX,
+    Operation,
+    State,
+    Touched,
+    apply,
+    fold,
+    is_next,
+    operation,
+)
 from orders.operations import Point, Stored
 from orders.products import Mention
 from orders.rows import OrderRow
 from orders.says import Said, read
 
-#: An order of more operations is not folded again in a request: `update_order_lifecycle` does.
-HISTORY_MAX = 2_000
+#: An order of more operations is not folded again in a request, nor are more in all of a batch (a
+#: tenth of a second): these orders are stale until `update_order_lifecycle` folds them.
+HISTORY_MAX, BATCH_MAX = 2_000, 10_000
 
 #: Lowest first: what is of one kind becomes part of what is of a later one.
 _KINDS = (CART, CHECKOUT, ORDER)
+# Next to identity's; buckets as there.
 _LOCK = (
     "SELECT pg_advisory_xact_lock(1802661752 + %(kind)s, b) FROM unnest(%(buckets)s::int[]) AS b"
 )
@@ -80,10 +91,13 @@ def refold(cursor: Cursor, order_id: UUID) -> None:
         return
     order.state, order.is_stale = State(), False
     while order.state.operations < OPERATIONS_MAX:
-        page = operations.history(cursor, [order_id], HISTORY_MAX, order.state.last)
-        for each in page[order_id]:
+        found = operations.history(
+            cursor, [order_id], HISTORY_MAX, total=HISTORY_MAX, after=order.state.last
+        )
+        page = found.get(order_id, ())
+        for each in page:
             apply(order.state, each)
-        if len(page[order_id]) < HISTORY_MAX:
+        if len(page) < HISTORY_MAX:
             break
     rows.write(cursor, [order])
 
@@ -97,6 +111,8 @@ def _bring_in_line(
     """
     operations.append(cursor, stored)
     followed = _follow(cursor, stored)
+    if not (followed or named):
+        return {}
     _lock(cursor, ORDER, followed | named.keys())
     orders = {**named, **rows.read(cursor, followed | named.keys())}
     late = (followed & orders.keys()) | {each.key for each in stored if each.parts}
@@ -108,7 +124,7 @@ def _bring_in_line(
             apply(order.state, each.operation)
         else:
             late.add(each.key)
-    _fold_again(cursor, [orders[id_] for id_ in late & orders.keys()])
+    _fold_again(cursor, [orders[id_] for id_ in sorted(late & orders.keys())], stored)
     rows.write(cursor, [orders[id_] for id_ in sorted(orders)])
     return orders
 
@@ -139,17 +155,21 @@ def _points(stored: Iterable[Stored], kind: str) -> Iterator[Point]:
                 yield Point(part, occurred_at, event_id)
 
 
-def _fold_again(cursor: Cursor, orders: Sequence[OrderRow]) -> None:
-    """Fold orders again, in place; one with a long history becomes stale."""
+def _fold_again(cursor: Cursor, orders: Sequence[OrderRow], stored: Iterable[Stored]) -> None:
+    """Fold orders again, in place; for whom that takes too long is stale, and says what it can."""
     short = [
         order.id for order in orders if not order.is_stale and order.state.operations <= HISTORY_MAX
     ]
-    history = operations.history(cursor, short, HISTORY_MAX + 1) if short else {}
+    history: Mapping[UUID, Sequence[Operation]] = {}
+    if short:
+        history = operations.history(cursor, short, HISTORY_MAX + 1, total=BATCH_MAX)
     for order in orders:
         said = history.get(order.id, ())
         order.is_stale = not 0 < len(said) <= HISTORY_MAX
-        if said and (order.is_new or not order.is_stale):
+        if not order.is_stale:
             order.state = fold(said)
+        elif order.is_new:
+            order.state = fold(each.operation for each in stored if each.key == order.id)
 
 
 def _stored(fact: Fact, said: Said) -> Stored | None:

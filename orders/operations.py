@@ -72,6 +72,7 @@ FROM unnest(%(orders)s::uuid[]) AS asked (key) CROSS JOIN LATERAL (
     ) AS operation
     ORDER BY operation.occurred_at, operation.event_id LIMIT %(most)s
 ) AS found
+LIMIT %(total)s
 """
 _NIL = UUID(int=0)
 
@@ -142,14 +143,22 @@ def history(
     cursor: Cursor,
     orders: Iterable[UUID],
     most: int,
+    *,
+    total: int,
     after: tuple[datetime, UUID] | None = None,
 ) -> Mapping[UUID, list[Operation]]:
-    """Return of each order the first operations after a place, at most so many, sorted."""
+    """Return the first operations of orders after a place: of each at most so many, sorted.
+
+    Orders are missing for which there was no room in `total`.
+    """
     found: defaultdict[UUID, list[Operation]] = defaultdict(list)
     at, event_id = after or ("-infinity", _NIL)
-    rows = cursor.run(_HISTORY, orders=uuid_array(orders), most=most, at=at, event_id=event_id)
+    parameters = {"orders": uuid_array(orders), "most": most, "total": total}
+    rows = cursor.run(_HISTORY, **parameters, at=at, event_id=event_id)
     for order_id, actor_key, said in rows:
         found[order_id].append(structs.replace(_operation(said), actor_key=actor_key))
+    if len(rows) == total and len(found[order_id]) < most:
+        del found[order_id]  # the last one was cut off, perhaps
     return found
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from rest_framework.request import Request
 
-from keystone.api import Refusal
 from keystone.openapi import PAGING, describe, path, query
 from keystone.paging import limit_of, next_url, position_of
-from keystone.reading import FieldError, ReadView, not_found, query_text
+from keystone.reading import ReadView, found, query_choice
 from keystone.source import Source
 from orders import read_orders, read_products
 from orders.lifecycle import STATUSES
@@ -32,10 +29,7 @@ class OrderView(ReadView):
 
     def read(self, request: Request, source: Source, order_id: str) -> OrderAnswer:
         """The order."""
-        order = read_orders.one(source, order_id)
-        if order is None:
-            raise not_found()
-        return order
+        return found(read_orders.one(source, order_id))
 
 
 @describe(
@@ -55,7 +49,7 @@ class OrderListView(ReadView):
         orders, position = read_orders.of_organization(
             source,
             limit=limit_of(request),
-            status=_choice(request, "status", STATUSES),
+            status=query_choice(request.query_params, "status", STATUSES),
             after=position_of(request, Position),
         )
         return OrderPage(orders, next_url(request, position))
@@ -72,10 +66,7 @@ class ProductView(ReadView):
 
     def read(self, request: Request, source: Source, product_id: str) -> ProductAnswer:
         """The product."""
-        product = read_products.one(source, product_id)
-        if product is None:
-            raise not_found()
-        return product
+        return found(read_products.one(source, product_id))
 
 
 @describe(
@@ -92,7 +83,7 @@ class ProductListView(ReadView):
 
     def read(self, request: Request, source: Source) -> ProductPage:
         """One page."""
-        skeleton = _choice(request, "skeleton", (_YES, _NO))
+        skeleton = query_choice(request.query_params, "skeleton", (_YES, _NO))
         products, position = read_products.of_organization(
             source,
             limit=limit_of(request),
@@ -100,12 +91,3 @@ class ProductListView(ReadView):
             after=position_of(request, Position),
         )
         return ProductPage(products, next_url(request, position))
-
-
-def _choice(request: Request, name: str, choices: Collection[str]) -> str | None:
-    """Return a parameter that is one of some words; raises `Refusal` 422."""
-    text = query_text(request.query_params, name)
-    if text is None or text in choices:
-        return text
-    fault = FieldError(("query", name), "invalid_choice", f"One of {', '.join(choices)}.")
-    raise Refusal(422, fault.code, f"{name}: {fault.message}", errors=[fault])

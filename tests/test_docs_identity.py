@@ -75,10 +75,10 @@ def test_the_document_can_be_read_at_once() -> None:
 def test_the_walk_tells_of_what_follows_from_who_it_was() -> None:
     """What the pipeline does once attributes are folded, in the order in which it does."""
     source = (ROOT / "ingest/pipeline.py").read_text()
-    steps = ["apply_operations(", "work.enqueue_merges", "orders.apply_facts"]
+    steps = ["apply_operations(", "backlog.enqueue_merges", "orders.apply_facts"]
     steps += ["tally.count", "refusals.record"]
     assert sorted(steps, key=source.index) == steps
-    files = ["identity/lineage.py", "identity/work.py", "orders/apply.py"]
+    files = ["identity/lineage.py", "identity/backlog.py", "orders/apply.py"]
     files += ["ingest/tally.py", "identity/refusals.py"]
     assert sorted((f"**`{name}`**" for name in files), key=WALK.index) == [
         f"**`{name}`**" for name in files

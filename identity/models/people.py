@@ -66,7 +66,7 @@ class Identifier(models.Model):
         """What is quarantined keeps its events but brings nobody together.
 
         An erased one has lost its value; its digest is the tombstone by which late events of
-        the person are known (`ingest.suppression`).
+        the person are known (`identity.protect.suppressed`).
         """
 
         ACTIVE = "active"

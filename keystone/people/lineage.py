@@ -9,8 +9,8 @@ from uuid import UUID
 
 import msgspec
 
+from keystone import bounded
 from keystone.clock import iso
-from keystone.people import bounded
 from keystone.people.profiles import parts_of, survivor
 from keystone.reading import Moment, select
 from keystone.source import Source
@@ -45,7 +45,7 @@ class LineagePage(msgspec.Struct, frozen=True):
 Found = tuple[list[ChangeAnswer], UUID | None]
 
 # attribute_change_by_profile, an arm for each profile that the person consists of; how far an arm
-# runs and what it returns: `keystone.people.bounded`. Bounds and order of both columns are those
+# runs and what it returns: `keystone.bounded`. Bounds and order of both columns are those
 # of no other index.
 _PAGE = """
 SELECT id, path, op, old::text, new::text, occurred_at, recorded_at, event_id, source_id, merge_id,

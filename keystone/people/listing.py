@@ -13,8 +13,8 @@ import msgspec
 from identity.identifiers import e164
 from identity.read_merges import IdentifierName
 from identity.strongest import strongest_of
+from keystone import bounded
 from keystone.clock import iso
-from keystone.people import bounded
 from keystone.reading import Moment, select
 from keystone.source import Source
 

@@ -1,22 +1,22 @@
-"""Reads the parameters that only routes about people have; each raises `Refusal` 422."""
+"""The parameters that only routes about people have; what reads them raises `Refusal` 422."""
 
 from __future__ import annotations
 
 import msgspec
+from drf_spectacular.types import OpenApiTypes
 from rest_framework.request import Request
 
 from identity.identifiers import Identifier, Unusable, identifier
 from identity.models import Profile
-from keystone.api import Refusal
-from keystone.reading import FieldError, query_text
+from keystone.openapi import path
+from keystone.reading import invalid, query_choice, query_text
+
+PROFILE_ID = path("profile_id", "A profile, merged away or not.", OpenApiTypes.UUID)
 
 
 def kind_of(request: Request) -> str | None:
     """Return which kind of people is asked for, None for both."""
-    kind = query_text(request.query_params, "kind")
-    if kind not in (None, *Profile.Kind.values):
-        raise _invalid("kind", "invalid_choice", f"One of {', '.join(Profile.Kind.values)}.")
-    return kind
+    return query_choice(request.query_params, "kind", Profile.Kind.values)
 
 
 def path_of(request: Request) -> list[str]:
@@ -31,7 +31,7 @@ def path_of(request: Request) -> list[str]:
         return msgspec.json.decode(text, type=list[str])
     except (msgspec.MsgspecError, ValueError):
         said = 'Keys with dots between them, or a JSON list of keys: ["a.b","c"].'
-        raise _invalid("path", "invalid_path", said) from None
+        raise invalid("path", "invalid_path", said) from None
 
 
 def identifier_of(request: Request, name: str) -> Identifier:
@@ -41,12 +41,7 @@ def identifier_of(request: Request, name: str) -> Identifier:
     try:
         said = identifier(kind.strip(), value)
     except Unusable as fault:
-        raise _invalid(name, "invalid_identifier", f"kind:value; {fault.message}.") from None
+        raise invalid(name, "invalid_identifier", f"kind:value; {fault.message}.") from None
     if said is None:
-        raise _invalid(name, "invalid_identifier", "kind:value, as email:ana@example.com.")
+        raise invalid(name, "invalid_identifier", "kind:value, as email:ana@example.com.")
     return said
-
-
-def _invalid(name: str, code: str, message: str) -> Refusal:
-    fault = FieldError(("query", name), code, message)
-    return Refusal(422, code, f"{name}: {message}", errors=[fault])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import msgspec
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -19,8 +17,9 @@ from keystone.keys.authentication import MayAdmin, MayEdit, source_of
 from keystone.openapi import ErrorAnswer, describe, describe_write, path
 from keystone.people import erasures, export, tasks
 from keystone.people.erasures import ErasureAnswer
+from keystone.people.parameters import PROFILE_ID
 from keystone.people.profiles import survivor
-from keystone.reading import FieldError, ReadView, not_found, path_uuid
+from keystone.reading import FieldError, ReadView, found, path_uuid
 from keystone.source import Source
 from keystone.writing import WriteView, body_of
 
@@ -47,13 +46,10 @@ class ErasureRequestView(WriteView):
     def write(self, request: Request, source: Source) -> tuple[int, ErasureAnswer]:
         """Leave it to a worker."""
         named = _named(body_of(request, ErasureRequest).identifier)
-        asked = erasures.request(source, named, clock.now())
-        if asked is None:
-            raise not_found()
-        id_, is_new = asked
+        id_, is_new = found(erasures.request(source, named, clock.now()))
         if is_new:
             tasks.ring()
-        return (202 if is_new else 200), _erasure(source, id_)
+        return (202 if is_new else 200), found(erasures.by_id(source, id_))
 
 
 @describe(
@@ -70,7 +66,7 @@ class ErasureView(ReadView):
 
     def read(self, request: Request, source: Source, erasure_id: str) -> ErasureAnswer:
         """The certificate."""
-        return _erasure(source, path_uuid(erasure_id))
+        return found(erasures.by_id(source, path_uuid(erasure_id)))
 
 
 class NdjsonRenderer(JsonRenderer):
@@ -94,7 +90,7 @@ class ExportView(APIView):
     @extend_schema(
         operation_id="exportProfile",
         summary="Everything about one person",
-        parameters=[path("profile_id", "A profile, merged away or not.", OpenApiTypes.UUID)],
+        parameters=[PROFILE_ID],
         tags=[tag],
         responses={
             (200, NdjsonRenderer.media_type): OpenApiResponse(OpenApiTypes.STR, "Lines of JSON."),
@@ -104,9 +100,7 @@ class ExportView(APIView):
     def get(self, request: Request, profile_id: str) -> StreamingHttpResponse:
         """Begin to tell; the server sends what it gets, and no faster than it is taken."""
         with deadline(ReadView.seconds):
-            person = survivor(source_of(request), path_uuid(profile_id))
-        if person is None:
-            raise not_found()
+            person = found(survivor(source_of(request), path_uuid(profile_id)))
         headers = {
             "Content-Disposition": f'attachment; filename="person-{person}.ndjson"',
             "Cache-Control": "no-store",
@@ -131,10 +125,3 @@ def _named(text: str) -> Identifier:
 def _unusable(code: str, message: str) -> Refusal:
     fault = FieldError(("identifier",), code, message)
     return Refusal(422, code, f"identifier: {message}", errors=[fault])
-
-
-def _erasure(source: Source, id_: UUID) -> ErasureAnswer:
-    found = erasures.by_id(source, id_)
-    if found is None:
-        raise not_found()
-    return found

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from keystone.people.privacy_views import ExportView
-from keystone.people.views import (
-    ProfileAttributesView,
-    ProfileByIdentifierView,
+from keystone.people.history_views import (
     ProfileEventsView,
     ProfileLineageView,
     ProfileMergesView,
     ProfileOrdersView,
-    ProfileView,
 )
+from keystone.people.privacy_views import ExportView
+from keystone.people.views import ProfileAttributesView, ProfileByIdentifierView, ProfileView
 
 urlpatterns = [
     # A value may contain anything, slashes too.

@@ -70,6 +70,11 @@ class DecidingAdmin(StaffAdmin):
 
     decisions: ClassVar[Sequence[Decision[Any]]] = ()
 
+    @property
+    def has_history(self) -> bool:
+        """Yes: that is where decisions are."""
+        return True
+
     def get_urls(self) -> list[URLPattern]:
         """Add an address for each decision."""
         return [*(self._url(each) for each in self.decisions), *super().get_urls()]
@@ -126,17 +131,6 @@ class DecidingAdmin(StaffAdmin):
             **decision.ask(request, row),
         }
         return TemplateResponse(request, decision.template, context)
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show the history: that is where decisions are."""
-        context = {"show_history": True, **(extra_context or {})}
-        return super().changeform_view(request, object_id, form_url, context)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: object, **kwargs: object

@@ -12,7 +12,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from keystone.clock import to_ms
+from keystone.ids import lowest_id
 from keystone.models import Organization
 from keystone.staff.reach import reach_of
 
@@ -113,13 +113,16 @@ class UntilFilter(TypedFilter):
     title, parameter_name, input_type = "day (and before)", "until", "date"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> QuerySet[M]:
-        """Compare ids; what is no day, or before 1970, is no bound."""
+        """Read the day; what is none is no bound."""
         try:
             after = date.fromisoformat(self.value() or "") + timedelta(days=1)
         except (ValueError, OverflowError):
             return queryset
-        midnight = datetime(after.year, after.month, after.day, tzinfo=UTC)
-        return queryset.filter(pk__lt=UUID(int=max(to_ms(midnight), 0) << 80))
+        return self.before(queryset, datetime(after.year, after.month, after.day, tzinfo=UTC))
+
+    def before(self, queryset: QuerySet[M], midnight: datetime) -> QuerySet[M]:
+        """Keep what happened before the day's end, by ids."""
+        return queryset.filter(pk__lt=lowest_id(midnight))
 
 
 def exactly(field: str, choices: Sequence[str] = ()) -> type[SimpleListFilter]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -64,13 +64,8 @@ class BegunFilter(UntilFilter):
 
     title = "day it began (and before)"
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> QuerySet[M]:
-        """Compare times; what is no day is no bound."""
-        try:
-            after = date.fromisoformat(self.value() or "") + timedelta(days=1)
-        except (ValueError, OverflowError):
-            return queryset
-        midnight = datetime(after.year, after.month, after.day, tzinfo=UTC)
+    def before(self, queryset: QuerySet[M], midnight: datetime) -> QuerySet[M]:
+        """Compare times."""
         return queryset.filter(**{"created_at__lt": midnight})
 
 

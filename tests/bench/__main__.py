@@ -45,7 +45,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one measurement")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument(
-        "--only", default="a,b,c,d,e,f,g,h", help="letters, as in docs/benchmarks.md"
+        "--only", default="a,b,c,d,e,f,g,h,i", help="letters, as in docs/benchmarks.md"
     )
     parser.add_argument(
         "--folder", type=Path, default=_ROOT / "var", help="on which disk (default: var/)"

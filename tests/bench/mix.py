@@ -4,7 +4,8 @@
 identify a known cookie, with five attributes. Every second cookie has been identified before. Of
 the identifies one in five is a first login, whose shadow collapses into a new anchor; the others
 repeat what is known, as SDKs do, and every fifth changes one attribute. A payload has about 300
-bytes. `MARK` stands where every message must differ: its message id, a new cookie.
+bytes, and describes one of 5,000 products. A share of the events may be of orders: carts, checkouts
+and purchases of three lines. `MARK` stands where every message must differ: its message id, a new cookie.
 """
 
 from __future__ import annotations
@@ -23,13 +24,18 @@ _REFERRERS = ("", "https://search.example/", "https://news.example/story/42?ref=
 Item = dict[str, object]
 
 
-def draw(rng: random.Random, now_ms: int) -> Item:
-    """Draw one item of the mix; its client's clock says now, give or take two seconds."""
+def draw(rng: random.Random, now_ms: int, orders: float = 0.0) -> Item:
+    """Draw one item of the mix; its client's clock says now, give or take two seconds.
+
+    `orders`: which share of the items are of orders.
+    """
     chance = rng.random()
     known = f"visitor-{rng.randrange(KNOWN):06d}-4f1c9a"
     if chance < 0.05:
         number = rng.randrange(0, KNOWN, 2) + (rng.random() < 0.2)
         item = _identify(rng, f"visitor-{number:06d}-4f1c9a")
+    elif orders and rng.random() < orders / 0.95:
+        item = _order(rng, known)
     else:
         item = _behaviour(rng, known if chance < 0.8 else f"new-{MARK}")
     moment = {"timestamp": now_ms - rng.randrange(2_000), "sent_at": now_ms}
@@ -49,6 +55,27 @@ def _behaviour(rng: random.Random, cookie: str) -> Item:
     if rng.random() < 0.5:
         event = {"event_type": "track", "event_name": rng.choice(("Product Viewed", "Clicked"))}
     return {"anonymous_id": cookie, **event, "payload": _payload(rng)}
+
+
+def _order(rng: random.Random, cookie: str) -> Item:
+    number = cookie.split("-")[1]
+    name = rng.choice(("Cart Updated", "Cart Updated", "Checkout Started", "Order Completed"))
+    skus = [rng.randrange(5_000) for _ in range(3)]
+    lines = [
+        {
+            "product_id": f"sku-{sku}",
+            "name": f"Trail running shoe, model {sku}, wide fit",
+            "price": _price(sku),
+            "quantity": rng.randrange(1, 4),
+        }
+        for sku in skus
+    ]
+    payload = {"order_id": f"order-{number}", "currency": "EUR", "products": lines}
+    return {"anonymous_id": cookie, "event_type": "track", "event_name": name, "payload": payload}
+
+
+def _price(sku: int) -> float:
+    return 5 + sku * 37 % 24_500 / 100
 
 
 def _identify(rng: random.Random, cookie: str) -> Item:
@@ -74,7 +101,7 @@ def _payload(rng: random.Random) -> Item:
         "product_id": f"sku-{sku}",
         "name": f"Trail running shoe, model {sku}, wide fit",
         "category": "shoes/running/trail",
-        "price": round(rng.uniform(5, 250), 2),
+        "price": _price(sku),
         "currency": "EUR",
         "quantity": rng.randrange(1, 4),
         "variant": rng.choice(("red", "blue", "black")),

@@ -66,17 +66,17 @@ class Workbench:
             cursor.execute("VACUUM ANALYZE")
         other.close()
 
-    def pipeline(self, size: int, seconds: float) -> Sample:
-        """Process batches, one transaction each, for so long."""
-        return self._measure(self._process, self._draw, size, seconds)
+    def pipeline(self, size: int, seconds: float, orders: float = 0.0) -> Sample:
+        """Process batches, one transaction each, for so long; a share of them of orders."""
+        return self._measure(self._process, lambda size: self._draw(size, orders), size, seconds)
 
     def copy(self, size: int, seconds: float) -> Sample:
         """COPY the rows of as many events, one transaction each; their text is made beforehand."""
         return self._measure(_copy, lambda size: _as_text(self._draw(size)), size, seconds)
 
-    def _draw(self, size: int) -> list[Record]:
+    def _draw(self, size: int, orders: float = 0.0) -> list[Record]:
         now_ms = clock.to_ms(clock.now())
-        return self._records(mix.draw(self._rng, now_ms) for _ in range(size))
+        return self._records(mix.draw(self._rng, now_ms, orders) for _ in range(size))
 
     def _records(self, items: Iterable[mix.Item]) -> list[Record]:
         """Make records as the door does: each from a body of its own."""

@@ -23,6 +23,8 @@ class Findings:
     doors: dict[Target, list[load.Sample]] = field(default_factory=lambda: defaultdict(list))
     pipeline: dict[int, list[pipeline.Sample]] = field(default_factory=lambda: defaultdict(list))
     copy: dict[int, list[pipeline.Sample]] = field(default_factory=lambda: defaultdict(list))
+    without_orders: list[pipeline.Sample] = field(default_factory=list)
+    with_orders: list[pipeline.Sample] = field(default_factory=list)
     storms: list[people.Storm] = field(default_factory=list)
     merges: list[people.Cost] = field(default_factory=list)
     timeline_ms: float | None = None
@@ -39,7 +41,7 @@ class Goal(NamedTuple):
 def text(found: Findings) -> str:
     """Return the whole report."""
     lines = ["", found.machine, *_door_table(found), *_pipeline_table(found)]
-    lines += _people_table(found)
+    lines += [*_orders_table(found), *_people_table(found)]
     lines += [
         "",
         f"memory (PSS of all processes): idle {found.idle_mb:.0f} MB, "
@@ -81,6 +83,10 @@ def goals(found: Findings) -> Iterator[Goal]:
         least = max(20_000, 0.25 * copied)
         figure = f"{rate:,.0f} events/s, {rate / copied:.2f} of COPY"
         yield Goal(f"(e) at 1,000 records at least {least:,.0f} events/s", rate >= least, figure)
+    if found.with_orders:
+        ratio = _ratio(found.with_orders, found.without_orders)
+        name = "(i) with 5 % of orders at least 0.85 of the events/s without"
+        yield Goal(name, ratio >= 0.85, f"{ratio:.2f}")
     yield from _people_goals(found)
     yield Goal("idle memory below 450 MB", found.idle_mb < 450, f"{found.idle_mb:.0f} MB")
 
@@ -102,6 +108,16 @@ def _people_goals(found: Findings) -> Iterator[Goal]:
     if found.timeline_ms is not None:
         name = f"(h) a page of a timeline of {people.TABLE:,} events below 20 ms"
         yield Goal(name, found.timeline_ms < 20, f"{found.timeline_ms:.1f} ms")
+
+
+def _orders_table(found: Findings) -> Iterator[str]:
+    for name, samples in (("no orders", found.without_orders), ("5 %", found.with_orders)):
+        if samples:
+            yield (
+                f"{f'(i) pipeline at 1,000, {name}':38}{_rate(samples):10,.0f} events/s"
+                f"{_mean_cost(samples, 'python_us'):8.1f} Python µs"
+                f"{_mean_cost(samples, 'postgres_us'):8.1f} PG µs"
+            )
 
 
 def _people_table(found: Findings) -> Iterator[str]:

@@ -60,6 +60,9 @@ def _measure(up: Up, options: Namespace, folder: Path, found: report.Findings) -
         for size in sizes:
             found.pipeline[size].append(workbench.pipeline(size, options.seconds / 4))
             found.copy[size].append(workbench.copy(size, options.seconds / 4))
+        if "i" in options.only:
+            found.without_orders.append(workbench.pipeline(1_000, options.seconds / 2))
+            found.with_orders.append(workbench.pipeline(1_000, options.seconds / 2, orders=0.05))
     _measure_people(up, options, found)
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from identity.models import Merge, Profile, ProfileWork
-from identity.work import Impossible
+from identity.identifiers import EMAIL, PHONE, Identifier
+from identity.models import Merge, Profile, ProfileWork, Refusal
+from identity.work import Impossible, merge_by_hand
+from ingest.isolation import process_isolated
+from keystone import clock
+from keystone.models import Organization
 from tests.db.people import NOW, Person, people_of, staff_merge, undo, work_off
+from tests.make import make_record, make_source
 
 
 def test_people_override_limits() -> None:
@@ -21,6 +26,20 @@ def test_people_override_limits() -> None:
         None,
         None,
     )
+
+
+def test_a_merge_by_hand_closes_the_suggestion_to_make_it(organization: Organization) -> None:
+    page, backend = make_source(organization, "tracker"), make_source(organization)
+    ada, phone = Identifier(EMAIL, "ada@example.com"), Identifier(PHONE, "+4915112345678")
+    now = clock.now()
+    said = [make_record(backend, identifiers=(one,)) for one in (ada, phone)]
+    outcomes = process_isolated([*said, make_record(page, identifiers=(ada, phone))], now)
+    suggestion = Refusal.objects.get(organization_id=organization.id)
+    assert suggestion.suggestion == "open"
+    one, other = (each.profile_id for each in outcomes[:2])
+    merge_by_hand(organization_id=organization.id, winner_id=one, loser_id=other, by="staff ada")
+    suggestion.refresh_from_db()
+    assert (suggestion.suggestion, suggestion.decided_by) == ("accepted", "staff ada")
 
 
 def test_an_id_that_was_merged_away_stands_for_its_root() -> None:

@@ -222,6 +222,10 @@ def test_a_batch_that_is_all_in_order_takes_six_statements(shop: UUID) -> None:
     assert counts == [7, 6]  # the second time the product is known
 
 
+def test_a_cart_that_has_become_nothing_yet_takes_three(shop: UUID) -> None:
+    assert statements(fact(shop, 0, "Cart Viewed", {"cart_id": "c"})) == 3
+
+
 def test_no_statement_is_run_for_no_events() -> None:
     assert statements() == 0
 

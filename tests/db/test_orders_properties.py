@@ -94,7 +94,8 @@ def test_any_arrival_gives_the_orders_that_the_events_tell_of(
 @pytest.fixture
 def _short_histories(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patched:
-        patched.setattr("orders.apply.HISTORY_MAX", 2)
+        patched.setattr("orders.apply.HISTORY_MAX", 3)
+        patched.setattr("orders.apply.BATCH_MAX", 6)
         yield
 
 

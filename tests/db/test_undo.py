@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from identity import backlog, history
+from identity import history
 from identity.identifiers import ANONYMOUS_ID, EMAIL
 from identity.identifiers import Identifier as Name
 from identity.models import (
@@ -22,10 +22,9 @@ from identity.models import (
     ProfileWork,
     Refusal,
 )
-from identity.perform import perform
 from identity.undo import Asked, take_back
 from identity.work import Impossible
-from keystone import clock
+from keystone.db import ingest_transaction
 from keystone.source import Source
 from tests.db.people import NOW, Person, arrive, counting, people_of, staff_merge, undo, work_off
 from tests.db.test_pipeline import process
@@ -263,10 +262,9 @@ def test_what_is_said_between_undo_and_fold_counts(monkeypatch: pytest.MonkeyPat
     anchor, one, _ = three()
     merged = staff_merge(anchor, one)
     monkeypatch.setattr(history, "LOCKED_MAX", 2)
-    undo(merged.merge_id, anchor.organization_id)
-    work = backlog.claim(clock.now())
-    assert work is not None
-    perform(work, clock.now())
+    asked = Asked(organization_id=anchor.organization_id, merge_id=merged.merge_id, by="")
+    with ingest_transaction() as cursor:
+        assert take_back(cursor, asked, NOW).winner_changes is None
     assert one.root == one.id
     arrive(one.says(30, {"a": "between"}), anchor.says(31, {"a": ["between"]}))
     arrive(one.says(0, {"c": ["late"]}), anchor.says(0, {"b": ["late"]}))

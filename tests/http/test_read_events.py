@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from ingest import read_events
+from keystone import bounded
 from keystone.paging import encode
 from tests.http.stored import (
     COOKIE,
@@ -128,7 +128,7 @@ def test_events_are_filtered(organization, keys, field):
 def test_a_filtered_list_is_complete_though_each_page_looks_at_few_rows(
     organization, keys, monkeypatch
 ):
-    monkeypatch.setattr(read_events, "REACH", 3)
+    monkeypatch.setattr(bounded, "REACH", 3)
     store_events(organization, *(after(each) for each in range(20)))
     rare = store_events(organization, after(0.5), after(9.5), after(18.5), name="Rare")
     found = pages(keys.integration, "/v1/events", name="Rare", limit=2)

@@ -12,8 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from identity.identifiers import ANONYMOUS_ID, EMAIL, Identifier
 from identity.models import AttributeChange
 from ingest.isolation import process_isolated
-from keystone import clock
-from keystone.people import bounded
+from keystone import bounded, clock
 from tests.http.stored import MORNING, after, get, pages, store_profile
 from tests.make import make_record
 

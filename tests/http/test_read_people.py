@@ -9,7 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from identity.identifiers import ANONYMOUS_ID, CRM_ID, EMAIL, PHONE, Identifier
-from keystone.people import bounded, listing
+from keystone import bounded
+from keystone.people import listing
 from tests.http.stored import (
     COOKIE,
     MORNING,

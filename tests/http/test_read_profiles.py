@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from identity.identifiers import ANONYMOUS_ID, CRM_ID, EMAIL, PHONE, Identifier
-from ingest import read_events
+from keystone import bounded
 from keystone.people import profiles
 from tests.http.stored import (
     COOKIE,
@@ -179,7 +179,7 @@ def test_the_pages_of_a_timeline_join_without_gap_or_overlap(organization, keys)
 def test_a_filtered_timeline_is_complete_though_each_page_looks_at_few_rows(
     organization, keys, monkeypatch
 ):
-    monkeypatch.setattr(read_events, "REACH", 2)
+    monkeypatch.setattr(bounded, "REACH", 2)
     profile = store_profile(organization, ANA, COOKIE)
     store_events(organization, *(after(each) for each in range(20)))
     store_events(organization, *(after(each + 7) for each in range(5)), who=ANA)

@@ -1,7 +1,9 @@
 """Pure: where a page of a filtered list ends, when few of the rows looked at match.
 
-As `ingest.read_events` has it: an arm runs down one index, stops at `reach` rows or when the page
-is full, and returns row number `reach` even if it does not match, to tell how far it came.
+An arm of a statement runs down one index, stops at `reach` rows or when the page is full, and
+returns row number `reach` even if it does not match, to tell how far it came. A page may then be
+short, or even empty, and still have a next one: that is how a list without an index for each filter
+stays bounded and complete.
 """
 
 from __future__ import annotations

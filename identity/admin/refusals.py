@@ -119,9 +119,12 @@ class Accept(Dismiss):
         sides, note = compare(row)
         if note == NOBODY:
             raise Refused(NOBODY)
-        said = note or merge(request, *sides, rule="suggestion")
+        if not note:
+            note = merge(request, *sides, rule="suggestion")
+            if not Refusal.objects.filter(pk=row.pk, suggestion=OPEN).exists():
+                return note  # it is closed by the merge, unless that is left to the worker
         _close(request, row, Refusal.Suggestion.ACCEPTED)
-        return said
+        return note
 
 
 def _close(request: HttpRequest, row: Refusal, suggestion: str) -> None:

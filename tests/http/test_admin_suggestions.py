@@ -90,8 +90,8 @@ def test_whoever_clicks_at_the_same_time_decides_once(house):
 
 def test_a_suggestion_about_who_is_one_already_is_closed_calmly(house, editor):
     older, younger, refusal = two_people(house)
-    second = refuse(older, other_key=younger.key)
     editor.post(url(Refusal, "accept", refusal.pk))
+    second = refuse(older, other_key=younger.key)
     page = text(editor.post(url(Refusal, "accept", second.pk), follow=True))
     second.refresh_from_db()
     assert "The two are one person already." in page

@@ -79,8 +79,9 @@ def collapse(
     pairs = json_rows({"loser": loser.id, "winner": loser.root.id} for loser in losers)
     repointed = cursor.ask(_REPOINT, pairs=pairs, now=now)
     cursor.send(_RETIRE, pairs=pairs)
-    cursor.send(_BAR_LEFT, pairs=pairs)
-    cursor.send(_BAR_RIGHT, pairs=pairs)
+    if any(loser.barred for loser in losers):
+        cursor.send(_BAR_LEFT, pairs=pairs)
+        cursor.send(_BAR_RIGHT, pairs=pairs)
     moved = _moved(links, repointed())
     before, postponed = merge_attributes(cursor, [_merged(each) for each in collapses], now)
     ends, turned = _oriented(collapses)

@@ -1,12 +1,12 @@
 """Finds or creates who did it, for a whole batch at once, and collapses those that are one person.
 
 1. Read what is known of the identifiers (`look_up`, one trip). Decide (`identity.decide`, pure).
-2. Nothing existing gains or loses anything and nobody is named for the first time: no lock is
-   taken. New cookies are only inserted, and an insert that finds its identifier taken violates
-   the primary key: a lost race, everything again, more carefully.
-3. Otherwise advisory locks on identities never heard of, then on the people concerned; read and
-   decide again under them, now knowing what limits these people. Whom the locks do not cover by
-   then is a lost race too.
+2. Nothing existing gains or loses anything and no identity is new: no lock is taken. New cookies
+   are only inserted, and an insert that finds its identifier taken violates the primary key: a
+   lost race, everything again, more carefully.
+3. Otherwise advisory locks: on new identities, then on the people concerned; read and decide again
+   under them, now knowing what limits these people. Whom the locks do not cover by then is a lost
+   race too.
 4. Write: identifiers and profiles, collapses, what was seen when.
 """
 

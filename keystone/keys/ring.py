@@ -32,7 +32,7 @@ RETRY_SECONDS = 1.0
 EARLY_GAP_SECONDS = 0.2
 #: … nor hold many request threads: further unknown keys are answered "come again" at once.
 AWAITED_MAX = 8
-ASK_SECONDS = 0.5
+ASK_SECONDS = 1.0
 UNKNOWN_MAX = 10_000
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from identity.identifiers import EMAIL
+from django.db import connection, transaction
+
+from identity.identifiers import ANONYMOUS_ID, EMAIL
 from identity.identifiers import Identifier as Name
 from identity.models import Identifier, Profile
+from ingest.record import Record
 from keystone import clock
 from keystone.source import Source
 from tests.db.test_pipeline import process
@@ -48,3 +52,36 @@ def test_what_happens_within_a_minute_writes_nothing(source: Source) -> None:
     assert stored(source, COOKIE).last_seen == NOW
     process(make_record(source, occurred_at=NOW + timedelta(seconds=61)))
     assert stored(source, COOKIE).last_seen == NOW + timedelta(seconds=61)
+
+
+def test_who_is_being_written_to_by_somebody_else_is_not_waited_for(source: Source) -> None:
+    process(make_record(source, occurred_at=NOW))
+    person = stored(source, COOKIE).profile_id
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        Profile.objects.filter(id=person).update(version=7)
+        Identifier.objects.filter(profile_id=person).update(status="active")
+        later = pool.submit(_process_in_a_thread, make_record(source, occurred_at=NOW + HOUR))
+        assert later.result(timeout=5) == "stored"
+    assert stored(source, COOKIE).last_seen == NOW
+    process(make_record(source, occurred_at=NOW + HOUR))
+    assert stored(source, COOKIE).last_seen == NOW + HOUR
+
+
+def test_a_batch_that_holds_some_people_does_not_wait_for_others(source: Source) -> None:
+    other = Name(ANONYMOUS_ID, "other")
+    process(make_record(source, identifiers=(ADA,)), make_record(source, occurred_at=NOW))
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        Profile.objects.filter(id=stored(source, COOKIE).profile_id).update(version=7)
+        records = (
+            make_record(source, identifiers=(ADA, other), attributes={"a": 1}),
+            make_record(source, occurred_at=NOW + HOUR),
+        )
+        assert pool.submit(_process_in_a_thread, *records).result(timeout=5) == "stored"
+    assert stored(source, other).profile_id == stored(source, ADA).profile_id
+
+
+def _process_in_a_thread(*records: Record) -> str:
+    try:
+        return {outcome.status for outcome in process(*records)}.pop()
+    finally:
+        connection.close()

@@ -281,5 +281,5 @@ def tenant() -> Tenant:
 def test_whatever_happens_people_are_as_the_model_says(tenant: Tenant) -> None:
     People.tenant = tenant
     case = People.TestCase()
-    case.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
+    case.settings = settings(max_examples=14, stateful_step_count=30, deadline=None)
     case.runTest()

@@ -14,7 +14,7 @@ some = settings(max_examples=60, deadline=None)
 
 
 @given(fates())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_the_second_look_needs_no_more_locks_than_the_first(fate: Fate) -> None:
     """Else a batch would lose its race every time."""
     first = fate.first()
